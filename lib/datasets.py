@@ -1,0 +1,132 @@
+"""Simulated data on disk: made once for each split, and checked before every use."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from lib import paths
+from lib.errors import InputError
+from lib.files import read_json, sha256, whole, write_json
+from lib.laws import get_law
+from lib.profiles import get_profile
+from lib.runs import System
+from lib.simulate import EVERY, STEPS, accelerations, check, initial_bodies, simulate, snapshot_times
+
+log = logging.getLogger(__name__)
+
+SPLITS = {"train": 0, "validation": 1, "test": 2, "frozen": 3}
+"""Random stream of each split. Splits share no trajectory: one cut in two would leak."""
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Simulated trajectories."""
+
+    features: np.ndarray
+    """[trajectories, times, n, 2*dim+2], float32: x, v, charge q, mass m of each body."""
+    accelerations: np.ndarray
+    """[trajectories, times, n, dim], float32."""
+    record: dict[str, Any]
+    """How they were made, and the SHA-256 of their file."""
+
+    def graphs(self) -> tuple[np.ndarray, np.ndarray]:
+        """All snapshots: features [graphs, n, 2*dim+2] and accelerations [graphs, n, dim]."""
+        return (
+            self.features.reshape(-1, *self.features.shape[2:]),
+            self.accelerations.reshape(-1, *self.accelerations.shape[2:]),
+        )
+
+
+def make(system: System, count: int, *, n: int = 4, seed: int = 0, stream: int = 0, dt: float | None = None,
+         every: int = 1, label: str | None = None) -> Trajectories:
+    """Simulate `count` trajectories of n bodies, keeping each `every`-th snapshot; drop and count failures."""
+    check(n, system.dim, dt)
+    times = snapshot_times(system.law, dt)[::every]
+    initial = initial_bodies(system.law, count, n, system.dim, seed, stream)
+    bodies, solution = simulate(system.law, initial, times, label=label)
+    kept = np.flatnonzero(solution.complete)
+    features = bodies[kept].astype(np.float32)
+    # of the rounded positions, so that a close encounter's acceleration is that of its features
+    rates = accelerations(system.law, features).astype(np.float32)
+    finite = np.isfinite(rates).all(axis=(1, 2, 3))
+    dropped = {
+        "integration failed": count - len(kept),
+        "acceleration not finite": int((~finite).sum()),
+    }
+    if any(dropped.values()):
+        log.warning("%s: dropped of %d trajectories: %s", system, count, dropped)
+    record = {
+        "law": system.law,
+        "dim": system.dim,
+        "n": n,
+        "dt": get_law(system.law).dt if dt is None else dt,
+        "steps": STEPS,
+        "every": EVERY * every,
+        "seed": seed,
+        "stream": stream,
+        "requested": count,
+        "trajectories": int(finite.sum()),
+        "dropped": dropped,
+    }
+    return Trajectories(features[finite], rates[finite], record)
+
+
+def save(trajectories: Trajectories, path: Path) -> Trajectories:
+    """Write trajectories, and beside them their record with the SHA-256 of the file."""
+    with whole(path) as scratch:
+        np.savez(scratch, features=trajectories.features, accelerations=trajectories.accelerations)
+    record = trajectories.record | {"sha256": sha256(path)}
+    write_json(path.with_suffix(".json"), record)
+    return Trajectories(trajectories.features, trajectories.accelerations, record)
+
+
+def read(path: Path) -> Trajectories:
+    """Read trajectories; `InputError` if the file is missing, damaged, or not the one recorded."""
+    try:
+        record = read_json(path.with_suffix(".json"))
+        if sha256(path) != record["sha256"]:
+            raise InputError(f"{path.name} of {path.parent.name} is not the file that its record describes")
+        with np.load(path, allow_pickle=False) as arrays:
+            return Trajectories(arrays["features"], arrays["accelerations"], record)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path.name} of {path.parent.name} cannot be read: {error}") from None
+
+
+def load(system: System, split: str, profile: str = "full", *, n: int = 4, seed: int = 0) -> Trajectories:
+    """Trajectories of a split, simulated first if they are not on disk as they should be."""
+    if split not in get_profile(profile).trajectories:
+        raise InputError(f"unknown split '{split}': choose one of {', '.join(get_profile(profile).trajectories)}")
+    path = paths.dataset(system, split, profile)
+    count = get_profile(profile).trajectories[split]
+    wanted = {"law": system.law, "dim": system.dim, "n": n, "seed": seed, "requested": count,
+              "dt": get_law(system.law).dt}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            try:
+                found = read(path)
+                if all(found.record.get(key) == value for key, value in wanted.items()):
+                    return found
+                log.warning("%s %s was made with other parameters: simulating it again", system, split)
+            except InputError as damage:
+                log.warning("%s: simulating it again", damage)
+        made = make(system, count, n=n, seed=seed, stream=SPLITS[split], label=f"{system} {split}")
+        return save(made, path)
+
+
+def frozen(system: System) -> Trajectories:
+    """The tracked test set: 100 trajectories, 5 snapshots each, the same bytes on every machine."""
+    return read(paths.frozen_set(system))
+
+
+def freeze(system: System) -> Trajectories:
+    """Make the tracked test set anew; needed once for each system."""
+    return save(make(system, 100, stream=SPLITS["frozen"], every=20), paths.frozen_set(system))

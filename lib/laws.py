@@ -1,0 +1,143 @@
+"""The registry of force laws: one entry holds everything that tells a law from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import jax.numpy as jnp
+import numpy as np
+import sympy
+from jax import Array
+
+from lib.errors import InputError
+
+SOFTENING = 0.01
+"""Added to every distance, s = r + 0.01, so that no potential is singular."""
+
+S, M1, M2, Q1, Q2 = sympy.symbols("s m1 m2 q1 q2", real=True)
+"""Of a pair: softened distance, masses and charges; 1 receives, 2 sends."""
+
+Normal = Callable[[tuple[int, ...]], np.ndarray]
+
+
+def all_pairs(n: int) -> np.ndarray:
+    """Every pair of n bodies once, [pairs, 2] with i < j."""
+    return np.stack(np.triu_indices(n, 1), axis=1)
+
+
+def chain(n: int) -> np.ndarray:
+    """Neighbours along a string of n bodies, [n - 1, 2]."""
+    return np.stack([np.arange(n - 1), np.arange(1, n)], axis=1)
+
+
+def unit_normal(n: int, dim: int, normal: Normal) -> np.ndarray:
+    """Initial bodies [n, 2*dim+2]: x, v, q ~ N(0, 1) and m = exp N(0, 1)."""
+    bodies = normal((n, 2 * dim + 2))
+    bodies[:, -1] = np.exp(bodies[:, -1])
+    return bodies
+
+
+def unit_charges(n: int, dim: int, normal: Normal) -> np.ndarray:
+    """Initial bodies [n, 2*dim+2] like `unit_normal`, with charges -1 or +1."""
+    bodies = unit_normal(n, dim, normal)
+    bodies[:, -2] = np.where(bodies[:, -2] < 0, -1.0, 1.0)
+    return bodies
+
+
+def hung_string(n: int, dim: int, normal: Normal) -> np.ndarray:
+    """Initial bodies [n, 2*dim+2] of a string: unit masses laid out along x, half a unit apart by chance."""
+    bodies = normal((n, 2 * dim + 2))
+    bodies[:, -1] = 1.0
+    bodies[:, 0] = np.arange(n) + 0.5 * bodies[:, 0]
+    bodies[:, 2] = 0.0
+    return bodies
+
+
+def no_field(x: Array, m: Array) -> Array:
+    """Potential energy of each body in an outer field: none."""
+    return jnp.zeros_like(m)
+
+
+def gravity(x: Array, m: Array) -> Array:
+    """Potential energy of each body, m y: a unit downward pull."""
+    return m * x[..., 1]
+
+
+def gravity_and_ball(x: Array, m: Array) -> Array:
+    """`gravity` and a hard ball of radius 4 centred on (5, -15), which no body enters."""
+    depth = jnp.hypot(x[..., 0] - 5.0, x[..., 1] + 15.0) - 4.0
+    return gravity(x, m) + 1.0 / jnp.logaddexp(0.0, 1e4 * depth) * 1e4
+
+
+def no_friction(n: int) -> np.ndarray:
+    """Damping constant of each body, [n]: none."""
+    return np.zeros(n)
+
+
+def even_friction(n: int) -> np.ndarray:
+    """Damping constant of each body, [n]: the mean of `uneven_friction`, alike for all."""
+    return np.full(n, (n - 1) / (2 * n))
+
+
+def uneven_friction(n: int) -> np.ndarray:
+    """Damping constant of each body, [n]: (n - 1 - i) / n, as the paper's code has it (the last is free)."""
+    return (n - 1 - np.arange(n)) / n
+
+
+@dataclass(frozen=True)
+class Law:
+    """One force law.
+
+    The force on body 1 is ``force * (x1 - x2) / r``, from `potential` by its gradient in the
+    simulator, and in closed form here; friction adds ``-friction[i] * v_i`` to body i.
+    """
+
+    title: str
+    """The text-book name."""
+    potential: Callable[..., Array]
+    """Energy of a pair, ``potential(s, m1, m2, q1, q2)``, s the softened distance."""
+    force: sympy.Expr
+    """Radial force -dV/ds in the symbols s, m1, m2, q1, q2."""
+    dt: float
+    """Unit of time between two of the paper's steps."""
+    initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
+    pairs: Callable[[int], np.ndarray] = all_pairs
+    field: Callable[[Array, Array], Array] = field(default=no_field)
+    friction: Callable[[int], np.ndarray] = no_friction
+
+
+LAWS: dict[str, Law] = {
+    "spring": Law(
+        title="Hooke's law, rest length 1",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=1e-2,
+    ),
+    "r1": Law(
+        title="gravity in two dimensions, 1/r",
+        potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
+        force=-M1 * M2 / S,
+        dt=5e-3,
+    ),
+    "r2": Law(
+        title="Newton's gravity, 1/r^2",
+        potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
+        force=-M1 * M2 / S**2,
+        dt=1e-3,
+    ),
+    "charge": Law(
+        title="Coulomb's law",
+        potential=lambda s, m1, m2, q1, q2: q1 * q2 / s,
+        force=Q1 * Q2 / S**2,
+        dt=1e-3,
+        initial=unit_charges,
+    ),
+}
+
+
+def get_law(name: str) -> Law:
+    """The registered law of that name; `InputError` with the valid names otherwise."""
+    if name not in LAWS:
+        raise InputError(f"unknown law '{name}': choose one of {', '.join(LAWS)}")
+    return LAWS[name]

@@ -1,0 +1,99 @@
+"""The graph network: an edge network whose messages are summed, and a node network that reads the sum.
+
+    m_ij = edge(v_i, v_j),    a_i = node(v_i, sum_j m_ij)        (i receives, j sends)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+
+from lib.variants import Variant
+
+HIDDEN = 300
+
+
+class Perceptron(nn.Module):
+    """Three hidden layers of ReLU, [..., inputs] -> [..., outputs].
+
+    The first layer is always float32: bfloat16 cannot resolve a close encounter of two bodies
+    far from the origin. The last is too, which costs little and keeps small outputs exact.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(inputs, HIDDEN)
+        self.hidden = nn.Sequential(nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU())
+        self.last = nn.Linear(HIDDEN, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = self.first(x.float())
+        x = self.hidden(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return self.last(x.float())
+
+
+class GraphNetwork(MessagePassing):
+    """Accelerations of n bodies from their messages, as a variant has them.
+
+    Graphs of a batch share one edge list, so that a batch is an array [graphs, n, 2*dim+2].
+    """
+
+    def __init__(self, pairs: np.ndarray, dim: int, variant: Variant) -> None:
+        """`pairs` [pairs, 2]: the bodies that act on each other, in both directions."""
+        super().__init__(aggr="add", node_dim=-2)
+        self.variant = variant
+        self.dim = dim
+        self.width = variant.width(dim)
+        features = 2 * dim + 2
+        self.edge = Perceptron(2 * features, self.width * (2 if variant.gaussian else 1))
+        self.node = Perceptron(features + self.width, dim)
+        i, j = torch.as_tensor(pairs).T
+        # edge k and edge k + pairs are the two directions of one pair
+        self.register_buffer("edges", torch.stack([torch.cat([j, i]), torch.cat([i, j])]), persistent=False)
+        self.register_buffer("opposite", torch.arange(2 * len(pairs)).roll(len(pairs)), persistent=False)
+        self.register_buffer("kept", torch.ones(self.width))
+
+    def messages(self, bodies: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean messages and their log variance (None unless Gaussian), both [graphs, edges, channels]."""
+        return self.edge_updater(self.edges, bodies=bodies)
+
+    def edge_update(self, bodies_i: Tensor, bodies_j: Tensor) -> tuple[Tensor, Tensor | None]:
+        out = self.edge(torch.cat([bodies_i, bodies_j], dim=-1))
+        mean, log_variance = out.chunk(2, dim=-1) if self.variant.gaussian else (out, None)
+        if self.variant.reciprocal:
+            mean = mean - mean.index_select(-2, self.opposite)
+            if log_variance is not None:
+                log_variance = log_variance + log_variance.index_select(-2, self.opposite)
+        return mean * self.kept, log_variance
+
+    def message(self, sent: Tensor) -> Tensor:
+        return sent
+
+    def accelerations(self, bodies: Tensor, sent: Tensor) -> Tensor:
+        """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2] that were sent messages."""
+        received = self.propagate(self.edges, sent=sent, size=(bodies.shape[-2],) * 2)
+        return self.node(torch.cat([bodies, received], dim=-1))
+
+    def forward(self, bodies: Tensor) -> Tensor:
+        """Accelerations [graphs, n, dim], from mean messages."""
+        return self.accelerations(bodies, self.messages(bodies)[0])
+
+    def penalised(self, bodies: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
+        """Accelerations [graphs, n, dim] as in training, and the regulariser.
+
+        `noise` [graphs, edges, channels] ~ N(0, 1) is what Gaussian messages are drawn with.
+        """
+        mean, log_variance = self.messages(bodies)
+        sent = mean if log_variance is None else mean + noise * torch.exp(log_variance / 2)
+        return self.accelerations(bodies, sent), self.variant.regulariser(mean, log_variance)
+
+    @torch.no_grad()
+    def prune(self, bodies: Tensor, channels: int) -> None:
+        """Keep the `channels` message channels that vary most over the edges of bodies [graphs, n, 2*dim+2]."""
+        spread = self.messages(bodies)[0].flatten(0, -2).std(dim=0)
+        self.kept.zero_()
+        self.kept[spread.topk(channels).indices] = 1.0

@@ -1,0 +1,48 @@
+"""Where everything lies; nothing depends on the working directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lib.profiles import get_profile
+from lib.runs import Run, System
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "data" / "reference.csv"
+"""Published figures: source, metric, system, variant, value, note."""
+
+
+def workspace(profile: str) -> Path:
+    """Root of what a profile reads and writes; the variable WORKSPACE moves it elsewhere, as tests do."""
+    return Path(os.environ.get("WORKSPACE") or ROOT / get_profile(profile).folder).resolve()
+
+
+def dataset(system: System, split: str, profile: str) -> Path:
+    """Trajectories of a split."""
+    return workspace(profile) / "data" / str(system) / f"{split}.npz"
+
+
+def frozen_set(system: System) -> Path:
+    """The small tracked test set, the same on every machine."""
+    return ROOT / "data" / "frozen" / f"{system}.npz"
+
+
+def weights(run: Run) -> Path:
+    """Trained weights; their card is the same name with .json."""
+    return workspace(run.profile) / "model_weights" / str(run.system) / f"{run.variant}-seed{run.seed}.safetensors"
+
+
+def checkpoint(run: Run) -> Path:
+    """A training under way."""
+    return workspace(run.profile) / "build" / "checkpoints" / str(run.system) / f"{run.folder}.safetensors"
+
+
+def outputs(run: Run) -> Path:
+    """Folder of a run's rendered notebooks and results."""
+    return workspace(run.profile) / "outputs" / str(run.system) / run.folder
+
+
+def results(profile: str) -> Path:
+    """The table of all runs, one row a run."""
+    return workspace(profile) / "outputs" / "results.csv"

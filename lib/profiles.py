@@ -1,0 +1,52 @@
+"""Profiles: named budgets. All of them take the same path through the same code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of everything."""
+
+    folder: str
+    """Workspace that the profile writes to, below the project's root."""
+    trajectories: dict[str, int]
+    """Trajectories simulated for each split."""
+    graphs: int
+    """Training graphs seen by a model."""
+    batch: int
+    """Training graphs in a step."""
+    regression_edges: int
+    """Edges that symbolic regression fits."""
+    evaluations: int
+    """Expressions that symbolic regression evaluates for one channel."""
+
+
+PROFILES: dict[str, Profile] = {
+    "full": Profile(
+        folder=".",
+        trajectories={"train": 10_000, "validation": 1_000, "test": 1_000},
+        graphs=3_000_000,
+        batch=256,
+        regression_edges=2_000,
+        evaluations=1_000_000,
+    ),
+    "smoke": Profile(
+        folder="build/smoke",
+        trajectories={"train": 100, "validation": 20, "test": 20},
+        graphs=20_000,
+        batch=256,
+        regression_edges=500,
+        evaluations=10_000,
+    ),
+}
+
+
+def get_profile(name: str) -> Profile:
+    """The registered profile of that name; `InputError` with the valid names otherwise."""
+    if name not in PROFILES:
+        raise InputError(f"unknown profile '{name}': choose one of {', '.join(PROFILES)}")
+    return PROFILES[name]

@@ -1,0 +1,68 @@
+"""What a run is: a system (law + dimension), a variant, a seed, under a profile (a named budget)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.errors import InputError
+from lib.laws import get_law
+from lib.profiles import get_profile
+from lib.variants import get_variant
+
+DIMENSIONS = (2, 3)
+
+
+@dataclass(frozen=True)
+class System:
+    """A law in a dimension, written `spring-2d`."""
+
+    law: str
+    dim: int
+
+    def __str__(self) -> str:
+        return f"{self.law}-{self.dim}d"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trained model and all that is made from it, written `spring-2d/l1` or `spring-2d/l1-seed1`."""
+
+    system: System
+    variant: str
+    seed: int = 0
+    profile: str = "full"
+
+    @property
+    def folder(self) -> str:
+        """The run's name inside its system: the variant, and the seed unless it is the released 0."""
+        return self.variant if self.seed == 0 else f"{self.variant}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.system}/{self.folder}"
+
+
+def parse_system(text: str) -> System:
+    """System of a name such as `spring-2d`; `InputError` with the valid choices otherwise."""
+    law, _, dimension = text.rpartition("-")
+    choices = [f"{d}d" for d in DIMENSIONS]
+    if not law or dimension not in choices:
+        raise InputError(f"unknown system '{text}': write a law and a dimension, {' or '.join(choices)}, as spring-2d")
+    get_law(law)
+    return System(law, int(dimension[:-1]))
+
+
+def parse_run(system: str, variant: str, seed: int = 0, profile: str = "full") -> Run:
+    """Run of its parameters as text; `InputError` with the valid choices otherwise."""
+    get_variant(variant)
+    get_profile(profile)
+    if seed < 0:
+        raise InputError(f"seed = {seed}: choose 0 or more")
+    return Run(parse_system(system), variant, seed, profile)
+
+
+def parse_folder(system: str, folder: str, profile: str = "full") -> Run:
+    """Run of its place below `outputs/`: `spring-2d` and `l1` or `l1-seed1`."""
+    variant, _, seed = folder.partition("-seed")
+    if seed and not seed.isdigit():
+        raise InputError(f"unknown run '{system}/{folder}': write a variant, or a variant and a seed, as l1-seed1")
+    return parse_run(system, variant, int(seed or 0), profile)

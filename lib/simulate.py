@@ -1,0 +1,110 @@
+"""N bodies under a law: accelerations, energy and trajectories (JAX, float64)."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from lib.errors import InputError
+from lib.integrate import Derivative, Solution, integrate
+from lib.laws import SOFTENING, get_law
+
+STEPS = 500
+EVERY = 5
+"""Of `STEPS` steps of dt, every fifth is kept, as in the paper's code: 100 snapshots."""
+
+
+def snapshot_times(law_name: str, dt: float | None = None) -> np.ndarray:
+    """Times of the kept snapshots, [100], from 0, in units of the law's time."""
+    return np.arange(0, STEPS, EVERY) * (get_law(law_name).dt if dt is None else dt)
+
+
+def check(n: int, dim: int, dt: float | None) -> None:
+    """Raise `InputError` unless there are two bodies or more, in 2D or 3D, and time runs forward."""
+    if n < 2:
+        raise InputError(f"n = {n}: a pair law needs 2 bodies or more")
+    if dim not in (2, 3):
+        raise InputError(f"dim = {dim}: choose 2 or 3")
+    if dt is not None and not dt > 0:
+        raise InputError(f"dt = {dt}: choose a positive step")
+
+
+def potential_energy(law_name: str, x: Array, q: Array, m: Array) -> Array:
+    """Potential energy, scalar, of bodies at x [n, dim] with charges q [n] and masses m [n]."""
+    law = get_law(law_name)
+    i, j = law.pairs(len(m)).T
+    s = jnp.sqrt(jnp.sum((x[i] - x[j]) ** 2, axis=-1)) + SOFTENING
+    return law.potential(s, m[i], m[j], q[i], q[j]).sum() + law.field(x, m).sum()
+
+
+def acceleration(law_name: str, bodies: Array) -> Array:
+    """Acceleration [n, dim] of bodies [n, 2*dim+2]: minus the potential's gradient, and friction, over m."""
+    dim = bodies.shape[-1] // 2 - 1
+    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+    friction = get_law(law_name).friction(len(m))[:, None]
+    return (-jax.grad(potential_energy, argnums=1)(law_name, x, q, m) - friction * v) / m[:, None]
+
+
+@cache
+def derivative(law_name: str) -> Derivative:
+    """d(x, v)/dt of a state [n, 2*dim] with constants (q, m) [n, 2]."""
+
+    def rate(state: Array, constants: Array) -> Array:
+        dim = state.shape[-1] // 2
+        bodies = jnp.concatenate([state, constants], axis=-1)
+        return jnp.concatenate([state[:, dim:], acceleration(law_name, bodies)], axis=-1)
+
+    return rate
+
+
+@cache
+def _batched(function, law_name: str, batch_axes: int):
+    mapped = partial(function, law_name)
+    for _ in range(batch_axes):
+        mapped = jax.vmap(mapped)
+    return jax.jit(mapped)
+
+
+def accelerations(law_name: str, bodies: np.ndarray) -> np.ndarray:
+    """Accelerations [..., n, dim] of bodies [..., n, 2*dim+2]."""
+    return np.asarray(_batched(acceleration, law_name, bodies.ndim - 2)(jnp.asarray(bodies, float)))
+
+
+def _total_energy(law_name: str, bodies: Array) -> Array:
+    dim = bodies.shape[-1] // 2 - 1
+    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+    return potential_energy(law_name, x, q, m) + 0.5 * jnp.sum(m[:, None] * v**2)
+
+
+def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
+    """Kinetic and potential energy [...] of bodies [..., n, 2*dim+2]."""
+    return np.asarray(_batched(_total_energy, law_name, bodies.ndim - 2)(jnp.asarray(bodies, float)))
+
+
+def initial_bodies(law_name: str, count: int, n: int, dim: int, seed: int, stream: int = 0) -> np.ndarray:
+    """Initial bodies [count, n, 2*dim+2]; each (seed, stream) is independent of every other."""
+    normal = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))).standard_normal
+    return np.stack([get_law(law_name).initial(n, dim, normal) for _ in range(count)])
+
+
+def simulate(
+    law_name: str,
+    initial: np.ndarray,
+    times: np.ndarray,
+    *,
+    tolerance: float = 1e-9,
+    label: str | None = None,
+) -> tuple[np.ndarray, Solution]:
+    """Trajectories [trajectories, times, n, 2*dim+2] from initial bodies [trajectories, n, 2*dim+2].
+
+    Returns them with the integrator's `Solution`, which says which are complete.
+    """
+    dim = initial.shape[-1] // 2 - 1
+    state, constants = initial[..., : 2 * dim], initial[..., 2 * dim :]
+    solution = integrate(derivative(law_name), state, constants, times, tolerance=tolerance, label=label)
+    fixed = np.broadcast_to(constants[:, None], (*solution.states.shape[:-1], 2))
+    return np.concatenate([solution.states, fixed], axis=-1), solution

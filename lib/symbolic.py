@@ -1,0 +1,180 @@
+"""Symbolic regression: from numbers to a front of ever more complex, ever better expressions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+import sympy
+from pyoperon.sklearn import SymbolicRegressor
+
+from lib.errors import InputError
+
+COLUMNS = ["complexity", "loss", "expression", "chosen"]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The best expressions found for one target, and how they were found."""
+
+    table: pd.DataFrame
+    """complexity, loss (mean squared error), expression (SymPy text), chosen (by the rule of `choose`)."""
+    engine: str
+    seed: int
+    seconds: float
+
+
+Candidates = list[str]
+Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int], Candidates]
+
+
+def operon(x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int) -> Candidates:
+    """Expressions of Operon's Pareto front of error and length, as text; one thread, so that a seed decides all."""
+    regressor = SymbolicRegressor(
+        allowed_symbols="add,sub,mul,div,constant,variable",
+        objectives=["mse", "length"],
+        max_length=30,
+        population_size=1000,
+        pool_size=1000,
+        generations=10_000,
+        max_evaluations=evaluations,
+        optimizer_iterations=5,
+        n_threads=1,
+        random_state=seed,
+    )
+    regressor.fit(x, y)
+    return [regressor.get_model_string(entry["tree"], 8, names) for entry in regressor.pareto_front_]
+
+
+ENGINES: dict[str, Engine] = {"operon": operon}
+
+
+def symbols(names: list[str]) -> dict[str, sympy.Symbol]:
+    """Real symbols of the inputs."""
+    return {name: sympy.Symbol(name, real=True) for name in names}
+
+
+def parse(text: str, names: list[str]) -> sympy.Expr:
+    """Expression of its text in the inputs' names."""
+    return sympy.sympify(text, locals=symbols(names))
+
+
+def evaluate(expression: sympy.Expr, x: np.ndarray, names: list[str]) -> np.ndarray:
+    """Values [rows] of an expression at inputs [rows, inputs]; not finite where it has none."""
+    function = sympy.lambdify(list(symbols(names).values()), expression, "numpy")
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(np.asarray(function(*x.T), float), len(x))
+
+
+def complexity(expression: sympy.Expr) -> int:
+    """Nodes of the expression's SymPy tree."""
+    return sum(1 for _ in sympy.preorder_traversal(expression))
+
+
+def monic(expression: sympy.Expr) -> sympy.Expr:
+    """The expression with the leading constant of every sum in a product drawn out: (2 r - 1) x to 2 (r - 0.5) x."""
+    if not expression.args:
+        return expression
+    arguments = [monic(argument) for argument in expression.args]
+    if not expression.is_Mul:
+        return expression.func(*arguments)
+    factor, factors = sympy.Integer(1), []
+    for argument in arguments:
+        base, exponent = argument.as_base_exp()
+        if base.is_Add and exponent.is_Integer:
+            leading = min((term for term in base.args if not term.is_number), key=sympy.default_sort_key, default=base)
+            constant = leading.as_coeff_Mul()[0]
+            factor *= constant**exponent
+            base = sympy.Add(*(term / constant for term in base.args))
+        factors.append(base**exponent)
+    return sympy.Mul(factor, *factors)
+
+
+REWRITES = (
+    sympy.expand,
+    sympy.together,
+    sympy.factor_terms,
+    lambda e: sympy.factor_terms(sympy.expand(e)),
+    lambda e: sympy.cancel(sympy.together(e)),
+    lambda e: sympy.collect(sympy.expand(e), sorted(e.free_symbols, key=str)),
+)
+
+
+def simplest(expression: sympy.Expr) -> sympy.Expr:
+    """The least complex of the expression's equal forms."""
+    forms = [expression, monic(expression)]
+    for rewrite in REWRITES:
+        try:
+            form = rewrite(expression)
+            forms += [form, monic(form)]
+        except (sympy.PolynomialError, NotImplementedError, ZeroDivisionError):
+            continue
+    return min(forms, key=lambda form: (complexity(form), str(form)))
+
+
+def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
+    """The expression with its constants to so many significant digits."""
+    return expression.xreplace({number: sympy.Float(f"{float(number):.{digits - 1}e}")
+                                for number in expression.atoms(sympy.Float)})
+
+
+def round_constants(expression: sympy.Expr, loss: Callable[[sympy.Expr], float], slack: float = 0.01) -> sympy.Expr:
+    """The expression with the fewest digits that raise its loss by no more than `slack` of it."""
+    best = loss(expression)
+    for digits in range(2, 8):
+        short = rounded(expression, digits)
+        if loss(short) <= best * (1 + slack):
+            return short
+    return expression
+
+
+def choose(table: pd.DataFrame) -> int:
+    """Row of the front that PySR's rule `best` picks: steepest fall of log loss among the accurate ones."""
+    losses = np.maximum(table["loss"].to_numpy(), 1e-300)
+    gain = -np.diff(np.log(losses), prepend=np.log(losses[0])) / np.diff(table["complexity"], prepend=0)
+    accurate = losses <= 1.5 * losses.min()
+    return int(np.argmax(np.where(accurate, gain, -np.inf)))
+
+
+def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str]) -> pd.DataFrame:
+    """The front of the candidates: simplified, rounded, scored anew, and only those that no simpler one beats."""
+
+    def loss(expression: sympy.Expr) -> float:
+        error = float(np.mean((evaluate(expression, x, names) - y) ** 2))
+        return error if np.isfinite(error) else np.inf
+
+    rows = []
+    for text in candidates:
+        expression = simplest(round_constants(simplest(parse(text, names)), loss))
+        rows.append((complexity(expression), loss(expression), str(expression)))
+    front: list[tuple[int, float, str]] = []
+    for row in sorted(set(rows)):
+        if np.isfinite(row[1]) and (not front or row[1] < front[-1][1]):
+            if front and front[-1][0] == row[0]:
+                front.pop()
+            front.append(row)
+    table = pd.DataFrame(front, columns=COLUMNS[:3])
+    table["chosen"] = np.arange(len(table)) == choose(table)
+    return table
+
+
+def regress(x: np.ndarray, targets: np.ndarray, names: list[str], *, evaluations: int, seed: int = 0,
+            engine: str = "operon", workers: int = 2) -> list[Front]:
+    """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side."""
+    if engine not in ENGINES:
+        raise InputError(f"unknown engine '{engine}': choose one of {', '.join(ENGINES)}")
+
+    def search(column: int) -> Front:
+        started = time.monotonic()
+        y = targets[:, column].astype(float)
+        found = ENGINES[engine](x, y, names, evaluations, seed + column)
+        table = pareto(found, x, y, names)
+        return Front(table, f"{engine} {version('py' + engine)}", seed + column, time.monotonic() - started)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(search, range(targets.shape[1])))

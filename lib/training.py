@@ -1,0 +1,345 @@
+"""Training: accelerations learned from snapshots, with checkpoints that lose nothing.
+
+    loss = mean over nodes of |a - a_true|_1  +  the variant's regulariser
+
+Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed
+at a round's end draws what an unbroken one would have drawn, and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from lib import datasets, paths
+from lib.errors import InputError
+from lib.files import read_json, sha256, whole, write_json
+from lib.laws import get_law
+from lib.models import GraphNetwork
+from lib.profiles import get_profile
+from lib.runs import Run
+from lib.variants import get_variant
+
+log = logging.getLogger(__name__)
+
+ROUND = 100
+"""Steps between two validations; also where a training can be resumed."""
+CHECKPOINT_SECONDS = 20.0
+VALIDATION_GRAPHS = 2_000
+PART = 4_000
+"""Graphs evaluated at once."""
+N_BODIES = 4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run's weights depend on, besides its data and its seed."""
+
+    graphs: int
+    batch: int
+    hidden_rate: float = 5e-3
+    """Peak learning rate of Muon, on the hidden matrices, matched to Adam's update size."""
+    other_rate: float = 1e-2
+    """Peak learning rate of Adam, on all else."""
+    warmup: float = 0.1
+    """Share of training in which rates rise linearly, before a cosine takes them to zero."""
+    translation: float = 3.0
+    """Standard deviation of the random shift of each graph."""
+
+
+def recipe_of(run: Run) -> Recipe:
+    """The recipe that a run's profile asks for."""
+    profile = get_profile(run.profile)
+    return Recipe(graphs=profile.graphs, batch=profile.batch)
+
+
+def build(run: Run) -> GraphNetwork:
+    """The run's untrained network, initialised from its seed."""
+    torch.manual_seed(run.seed)
+    pairs = get_law(run.system.law).pairs(N_BODIES)
+    return GraphNetwork(pairs, run.system.dim, get_variant(run.variant))
+
+
+def pick_device() -> torch.device:
+    """A GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """A device in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 matrices in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def rate(progress: float, warmup: float) -> float:
+    """Learning rate at a share of training, relative to its peak: linear up, cosine down to zero."""
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def loss_per_node(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean over nodes of |error|_1; accelerations [graphs, n, dim]."""
+    return (predicted - true).abs().sum(-1).mean()
+
+
+class Optimiser:
+    """Muon on the hidden matrices, Adam on the rest, under one schedule."""
+
+    def __init__(self, model: GraphNetwork, recipe: Recipe) -> None:
+        named = list(model.named_parameters())
+        hidden = [p for name, p in named if "hidden" in name and p.ndim == 2]
+        others = [p for name, p in named if not ("hidden" in name and p.ndim == 2)]
+        self.recipe = recipe
+        self.parts = {
+            "muon": (torch.optim.Muon(hidden, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"), recipe.hidden_rate),
+            "adam": (torch.optim.Adam(others), recipe.other_rate),
+        }
+
+    def step(self, progress: float) -> None:
+        """Apply and clear the gradients, at a share of training."""
+        for part, peak in self.parts.values():
+            part.param_groups[0]["lr"] = peak * rate(progress, self.recipe.warmup)
+            part.step()
+            part.zero_grad()
+
+    def state(self) -> dict[str, Tensor]:
+        """Its tensors, by flat names."""
+        return {
+            f"{name}.{index}.{key}": value
+            for name, (part, _) in self.parts.items()
+            for index, entry in part.state_dict()["state"].items()
+            for key, value in entry.items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up tensors that `state` gave."""
+        for name, (part, _) in self.parts.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for flat, value in tensors.items():
+                if flat.startswith(name + "."):
+                    _, index, key = flat.split(".")
+                    state.setdefault(int(index), {})[key] = value
+            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
+
+
+@dataclass
+class Progress:
+    """How far a training has come."""
+
+    step: int
+    seconds: float
+    history: list[dict[str, float]]
+
+
+def _save_checkpoint(path: Path, model: GraphNetwork, optimiser: Optimiser, progress: Progress, identity: str) -> None:
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
+    tensors |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
+    tensors = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    with whole(path) as scratch:
+        save_file(tensors, scratch, {"progress": json.dumps(asdict(progress)), "identity": identity})
+
+
+def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str) -> Progress:
+    """Take up the checkpoint of the same training, if there is one that can be read."""
+    fresh = Progress(0, 0.0, [])
+    if not path.exists():
+        return fresh
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+        if metadata["identity"] != identity:
+            return fresh
+        tensors = load_file(path)
+    except (SafetensorError, OSError, KeyError) as damage:
+        log.warning("checkpoint %s cannot be read (%s): training from the start", path.name, damage)
+        return fresh
+    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    optimiser.restore({k.removeprefix("optimiser."): v for k, v in tensors.items() if k.startswith("optimiser.")})
+    return Progress(**json.loads(metadata["progress"]))
+
+
+def _round(run: Run, recipe: Recipe, model: GraphNetwork, data: tuple[Tensor, Tensor], number: int, steps: int
+           ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """The batches of one round: shifted bodies, accelerations, noise for Gaussian messages."""
+    bodies, accelerations = data
+    dim, device = run.system.dim, bodies.device
+    generator = torch.Generator().manual_seed(run.seed * 1_000_003 + number)
+    chosen = torch.randint(len(bodies), (steps, recipe.batch), generator=generator).to(device)
+    shifts = recipe.translation * torch.randn(steps, recipe.batch, 1, dim, generator=generator).to(device)
+    for index, shift in zip(chosen, shifts, strict=True):
+        x = bodies[index]
+        x[..., :dim] += shift
+        noise = None
+        if model.variant.gaussian:
+            size = (recipe.batch, model.edges.shape[1], model.width)
+            noise = torch.randn(size, generator=generator).to(device)
+        yield x, accelerations[index], noise
+
+
+@torch.no_grad()
+def evaluate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor) -> float:
+    """Loss per node, in float32, of a model on bodies [graphs, n, 2*dim+2]."""
+    parts = zip(bodies.split(PART), accelerations.split(PART), strict=True)
+    return sum(float(loss_per_node(model(x), a)) * len(x) for x, a in parts) / len(bodies)
+
+
+def tensors(trajectories: datasets.Trajectories, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Features [graphs, n, 2*dim+2] and accelerations [graphs, n, dim] of all snapshots."""
+    features, accelerations = trajectories.graphs()
+    device = device or torch.device("cpu")
+    return torch.as_tensor(features).to(device), torch.as_tensor(accelerations).to(device)
+
+
+def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[str, Any]]:
+    """Train a run, or go on with a training that was broken off; write its weights and card.
+
+    Returns the model in float32 on the CPU, and the card. Raises `FloatingPointError` with the
+    step at which a training diverged.
+    """
+    recipe = recipe or recipe_of(run)
+    device = pick_device()
+    train_set = datasets.load(run.system, "train", run.profile)
+    identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type, torch.get_num_threads()])
+    data = tensors(train_set, device)
+    x_validation, a_validation = tensors(datasets.load(run.system, "validation", run.profile), device)
+    every = max(1, len(x_validation) // VALIDATION_GRAPHS)  # spread over all trajectories
+    x_validation, a_validation = x_validation[::every], a_validation[::every]
+
+    model = build(run).to(device)
+    optimiser = Optimiser(model, recipe)
+    checkpoint = paths.checkpoint(run)
+    progress = _resume(checkpoint, model, optimiser, identity)
+    steps = math.ceil(recipe.graphs / recipe.batch)
+    started = saved = time.monotonic()
+    before = progress.seconds
+    bar = tqdm(total=steps * recipe.batch, initial=progress.step * recipe.batch, desc=str(run), unit="graph", unit_scale=True)
+    with bar:
+        while progress.step < steps:
+            count = min(ROUND, steps - progress.step)
+            total = torch.zeros((), device=device)
+            for x, a, noise in _round(run, recipe, model, data, progress.step // ROUND, count):
+                with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+                    predicted, penalty = model.penalised(x, noise)
+                loss = loss_per_node(predicted, a)
+                (loss + penalty).backward()
+                optimiser.step(progress.step / steps)
+                progress.step += 1
+                total += loss.detach()
+            bar.update(count * recipe.batch)
+            if not math.isfinite(float(total)):
+                raise FloatingPointError(f"{run} diverged: the loss is {float(total)} by step {progress.step}")
+            channels = model.variant.schedule(progress.step / steps, model.width, model.dim)
+            if channels < int(model.kept.sum()):
+                model.prune(x_validation[:1000], channels)
+            progress.seconds = before + time.monotonic() - started
+            progress.history.append({
+                "graphs": progress.step * recipe.batch,
+                "train_loss_per_node": float(total) / count,
+                "validation_loss_per_node": evaluate(model, x_validation, a_validation),
+                "channels": int(model.kept.sum()),
+            })
+            bar.set_postfix_str(f"validation loss {progress.history[-1]['validation_loss_per_node']:.4f}")
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _save_checkpoint(checkpoint, model, optimiser, progress, identity)
+                saved = time.monotonic()
+
+    test_loss = evaluate(model, *tensors(datasets.load(run.system, "test", run.profile), device))
+    model = model.cpu().eval()
+    card = {
+        "system": str(run.system),
+        "variant": run.variant,
+        "seed": run.seed,
+        "profile": run.profile,
+        "recipe": asdict(recipe),
+        "data_sha256": train_set.record["sha256"],
+        "commit": _commit(),
+        "graphs_seen": steps * recipe.batch,
+        "train_seconds": round(progress.seconds, 1),
+        "device": describe(device),
+        "test_loss_per_node": test_loss,
+        "history": thin(progress.history),
+    }
+    card = save(model, run, card)
+    checkpoint.unlink(missing_ok=True)
+    return model, card
+
+
+def thin(history: list[dict[str, float]], points: int = 60) -> list[dict[str, float]]:
+    """At most about `points` entries of a history, evenly spread, the last among them, rounded."""
+    every = max(1, math.ceil(len(history) / points))
+    kept = history[::-1][::every][::-1]
+    return [{key: float(f"{value:.5g}") for key, value in entry.items()} for entry in kept]
+
+
+def _commit() -> str | None:
+    """The commit that the code stands at, if it is a checkout."""
+    asked = subprocess.run(["git", "rev-parse", "--verify", "--quiet", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() or None
+
+
+def save(model: GraphNetwork, run: Run, card: dict[str, Any]) -> dict[str, Any]:
+    """Write a run's weights (safetensors) and its card (JSON) with their SHA-256."""
+    path = paths.weights(run)
+    with whole(path) as scratch:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, scratch)
+    card = {**card, "sha256": sha256(path)}
+    write_json(path.with_suffix(".json"), card)
+    return card
+
+
+def load(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
+    """A run's trained model in float32 and its card; `InputError` if they are missing, damaged or another run's."""
+    path = paths.weights(run)
+    name = f"{path.parent.name}/{path.name}"
+    if not path.exists():
+        raise InputError(f"no weights for {run} under profile {run.profile}: train it first")
+    try:
+        card = read_json(path.with_suffix(".json"))
+        if (card["system"], card["variant"], card["seed"]) != (str(run.system), run.variant, run.seed):
+            raise InputError(f"the card of {name} describes {card['system']}/{card['variant']}, seed {card['seed']}")
+        if card["sha256"] != sha256(path):
+            raise InputError(f"{name} is damaged: it is not the file that its card describes")
+        model = build(run)
+        model.load_state_dict(load_file(path))
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{name} or its card cannot be read: {str(error).splitlines()[0]}") from None
+    return model.eval(), card
+
+
+def load_or_train(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
+    """A run's trained model and card; trained first if it has no weights yet."""
+    return load(run) if paths.weights(run).exists() else train(run)
+
+
+def predict(model: GraphNetwork, bodies: np.ndarray) -> np.ndarray:
+    """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2], in float32."""
+    with torch.no_grad():
+        parts = torch.as_tensor(bodies).split(PART)
+        return np.concatenate([model(part).numpy() for part in parts])
