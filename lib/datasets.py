@@ -35,6 +35,10 @@ class Trajectories:
     record: dict[str, Any]
     """How they were made, and the SHA-256 of their file."""
 
+    def thinned(self, every: int) -> Trajectories:
+        """The same trajectories with each `every`-th snapshot."""
+        return Trajectories(self.features[:, ::every], self.accelerations[:, ::every], self.record)
+
     def graphs(self) -> tuple[np.ndarray, np.ndarray]:
         """All snapshots: features [graphs, n, 2*dim+2] and accelerations [graphs, n, dim]."""
         return (
@@ -43,8 +47,17 @@ class Trajectories:
         )
 
 
-def make(system: System, count: int, *, n: int = 4, seed: int = 0, stream: int = 0, dt: float | None = None,
-         every: int = 1, label: str | None = None) -> Trajectories:
+def make(
+    system: System,
+    count: int,
+    *,
+    n: int = 4,
+    seed: int = 0,
+    stream: int = 0,
+    dt: float | None = None,
+    every: int = 1,
+    label: str | None = None,
+) -> Trajectories:
     """Simulate `count` trajectories of n bodies, keeping each `every`-th snapshot; drop and count failures."""
     check(n, system.dim, dt)
     times = snapshot_times(system.law, dt)[::every]
@@ -106,8 +119,7 @@ def load(system: System, split: str, profile: str = "full", *, n: int = 4, seed:
         raise InputError(f"unknown split '{split}': choose one of {', '.join(get_profile(profile).trajectories)}")
     path = paths.dataset(system, split, profile)
     count = get_profile(profile).trajectories[split]
-    wanted = {"law": system.law, "dim": system.dim, "n": n, "seed": seed, "requested": count,
-              "dt": get_law(system.law).dt}
+    wanted = {"law": system.law, "dim": system.dim, "n": n, "seed": seed, "requested": count, "dt": get_law(system.law).dt}
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if path.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -26,7 +27,7 @@ def edge_inputs(receiver: np.ndarray, sender: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _radial(law_name: str):
+def _radial(law_name: str) -> Callable[..., np.ndarray]:
     return sympy.lambdify((S, M1, M2, Q1, Q2), get_law(law_name).force, "numpy")
 
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 jax.config.update("jax_enable_x64", True)
 
@@ -99,9 +99,7 @@ def _advance(lanes: Lanes, derivative: Derivative, times: Array, tolerance: floa
 def _board(lanes: Lanes, slots: Array, y: Array, constants: Array, h: float) -> Lanes:
     """Put fresh trajectories into the given slots; slots beyond the last are dropped."""
     put = partial(jax.tree.map, lambda old, new: old.at[slots].set(new, mode="drop"))
-    fresh = Lanes(
-        t=0.0, h=h, y=y, constants=constants, saved=0, steps=0, out=jnp.nan
-    )
+    fresh = Lanes(t=0.0, h=h, y=y, constants=constants, saved=0, steps=0, out=jnp.nan)
     return put(lanes, fresh)
 
 

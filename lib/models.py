@@ -1,6 +1,6 @@
 """The graph network: an edge network whose messages are summed, and a node network that reads the sum.
 
-    m_ij = edge(v_i, v_j),    a_i = node(v_i, sum_j m_ij)        (i receives, j sends)
+m_ij = edge(v_i, v_j),    a_i = node(v_i, sum_j m_ij)        (i receives, j sends)
 """
 
 from __future__ import annotations

@@ -34,8 +34,13 @@ def weights(run: Run) -> Path:
 
 
 def checkpoint(run: Run) -> Path:
-    """A training under way."""
+    """A training under way, or its end, from which weights lost on the way can be written again."""
     return workspace(run.profile) / "build" / "checkpoints" / str(run.system) / f"{run.folder}.safetensors"
+
+
+def trained_mark(run: Run) -> Path:
+    """Written when a training ends; never tracked, it tells weights trained here from the released ones."""
+    return checkpoint(run).with_suffix(".trained")
 
 
 def outputs(run: Run) -> Path:

@@ -32,7 +32,7 @@ PROFILES: dict[str, Profile] = {
         graphs=3_000_000,
         batch=256,
         regression_edges=2_000,
-        evaluations=1_000_000,
+        evaluations=300_000,
     ),
     "smoke": Profile(
         folder="build/smoke",

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from lib.errors import InputError
 from lib.laws import get_law
 from lib.profiles import get_profile
-from lib.variants import get_variant
+from lib.variants import VARIANTS, get_variant
 
 DIMENSIONS = (2, 3)
+RELEASED = ("spring-2d",)
+"""Systems whose trained weights and results are part of the project."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,13 @@ def parse_folder(system: str, folder: str, profile: str = "full") -> Run:
     if seed and not seed.isdigit():
         raise InputError(f"unknown run '{system}/{folder}': write a variant, or a variant and a seed, as l1-seed1")
     return parse_run(system, variant, int(seed or 0), profile)
+
+
+def select(only: list[str], profile: str = "full") -> list[Run]:
+    """The runs that texts such as `spring-2d` or `spring-2d/l1` name; all released ones if there are none."""
+    runs: list[Run] = []
+    for text in only or RELEASED:
+        system, _, folder = text.partition("/")
+        folders = [folder] if folder else list(VARIANTS)
+        runs += [parse_folder(system, name, profile) for name in folders]
+    return list(dict.fromkeys(runs))

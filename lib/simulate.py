@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
 import jax
@@ -62,7 +63,7 @@ def derivative(law_name: str) -> Derivative:
 
 
 @cache
-def _batched(function, law_name: str, batch_axes: int):
+def _batched(function: Callable[..., Array], law_name: str, batch_axes: int) -> Callable[[Array], Array]:
     mapped = partial(function, law_name)
     for _ in range(batch_axes):
         mapped = jax.vmap(mapped)

@@ -23,7 +23,7 @@ class Front:
     """The best expressions found for one target, and how they were found."""
 
     table: pd.DataFrame
-    """complexity, loss (mean squared error), expression (SymPy text), chosen (by the rule of `choose`)."""
+    """complexity, loss (1 - R^2), expression (SymPy text), chosen (by the rule of `choose`)."""
     engine: str
     seed: int
     seconds: float
@@ -66,6 +66,8 @@ def parse(text: str, names: list[str]) -> sympy.Expr:
 
 def evaluate(expression: sympy.Expr, x: np.ndarray, names: list[str]) -> np.ndarray:
     """Values [rows] of an expression at inputs [rows, inputs]; not finite where it has none."""
+    if expression.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
+        return np.full(len(x), np.nan)
     function = sympy.lambdify(list(symbols(names).values()), expression, "numpy")
     with np.errstate(all="ignore"):
         return np.broadcast_to(np.asarray(function(*x.T), float), len(x))
@@ -119,8 +121,9 @@ def simplest(expression: sympy.Expr) -> sympy.Expr:
 
 def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
     """The expression with its constants to so many significant digits."""
-    return expression.xreplace({number: sympy.Float(f"{float(number):.{digits - 1}e}")
-                                for number in expression.atoms(sympy.Float)})
+    return expression.xreplace(
+        {number: sympy.Float(f"{float(number):.{digits - 1}e}") for number in expression.atoms(sympy.Float)}
+    )
 
 
 def round_constants(expression: sympy.Expr, loss: Callable[[sympy.Expr], float], slack: float = 0.01) -> sympy.Expr:
@@ -145,7 +148,7 @@ def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str
     """The front of the candidates: simplified, rounded, scored anew, and only those that no simpler one beats."""
 
     def loss(expression: sympy.Expr) -> float:
-        error = float(np.mean((evaluate(expression, x, names) - y) ** 2))
+        error = float(np.mean((evaluate(expression, x, names) - y) ** 2) / y.var())
         return error if np.isfinite(error) else np.inf
 
     rows = []
@@ -163,8 +166,16 @@ def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str
     return table
 
 
-def regress(x: np.ndarray, targets: np.ndarray, names: list[str], *, evaluations: int, seed: int = 0,
-            engine: str = "operon", workers: int = 2) -> list[Front]:
+def regress(
+    x: np.ndarray,
+    targets: np.ndarray,
+    names: list[str],
+    *,
+    evaluations: int,
+    seed: int = 0,
+    engine: str = "operon",
+    workers: int = 2,
+) -> list[Front]:
     """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side."""
     if engine not in ENGINES:
         raise InputError(f"unknown engine '{engine}': choose one of {', '.join(ENGINES)}")

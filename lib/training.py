@@ -23,14 +23,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from lib import datasets, paths
 from lib.errors import InputError
-from lib.files import read_json, sha256, whole, write_json
+from lib.files import read_json, sha256, whole, write_json, write_text
 from lib.laws import get_law
 from lib.models import GraphNetwork
-from lib.profiles import get_profile
+from lib.recipe import Recipe, recipe_of
 from lib.runs import Run
 from lib.variants import get_variant
 
@@ -43,28 +43,6 @@ VALIDATION_GRAPHS = 2_000
 PART = 4_000
 """Graphs evaluated at once."""
 N_BODIES = 4
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that a run's weights depend on, besides its data and its seed."""
-
-    graphs: int
-    batch: int
-    hidden_rate: float = 5e-3
-    """Peak learning rate of Muon, on the hidden matrices, matched to Adam's update size."""
-    other_rate: float = 1e-2
-    """Peak learning rate of Adam, on all else."""
-    warmup: float = 0.1
-    """Share of training in which rates rise linearly, before a cosine takes them to zero."""
-    translation: float = 3.0
-    """Standard deviation of the random shift of each graph."""
-
-
-def recipe_of(run: Run) -> Recipe:
-    """The recipe that a run's profile asks for."""
-    profile = get_profile(run.profile)
-    return Recipe(graphs=profile.graphs, batch=profile.batch)
 
 
 def build(run: Run) -> GraphNetwork:
@@ -183,8 +161,9 @@ def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str
     return Progress(**json.loads(metadata["progress"]))
 
 
-def _round(run: Run, recipe: Recipe, model: GraphNetwork, data: tuple[Tensor, Tensor], number: int, steps: int
-           ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+def _round(
+    run: Run, recipe: Recipe, model: GraphNetwork, data: tuple[Tensor, Tensor], number: int, steps: int
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """The batches of one round: shifted bodies, accelerations, noise for Gaussian messages."""
     bodies, accelerations = data
     dim, device = run.system.dim, bodies.device
@@ -257,16 +236,19 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             if channels < int(model.kept.sum()):
                 model.prune(x_validation[:1000], channels)
             progress.seconds = before + time.monotonic() - started
-            progress.history.append({
-                "graphs": progress.step * recipe.batch,
-                "train_loss_per_node": float(total) / count,
-                "validation_loss_per_node": evaluate(model, x_validation, a_validation),
-                "channels": int(model.kept.sum()),
-            })
+            progress.history.append(
+                {
+                    "graphs": progress.step * recipe.batch,
+                    "train_loss_per_node": float(total) / count,
+                    "validation_loss_per_node": evaluate(model, x_validation, a_validation),
+                    "channels": int(model.kept.sum()),
+                }
+            )
             bar.set_postfix_str(f"validation loss {progress.history[-1]['validation_loss_per_node']:.4f}")
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 _save_checkpoint(checkpoint, model, optimiser, progress, identity)
                 saved = time.monotonic()
+    _save_checkpoint(checkpoint, model, optimiser, progress, identity)
 
     test_loss = evaluate(model, *tensors(datasets.load(run.system, "test", run.profile), device))
     model = model.cpu().eval()
@@ -285,7 +267,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
         "history": thin(progress.history),
     }
     card = save(model, run, card)
-    checkpoint.unlink(missing_ok=True)
+    write_text(paths.trained_mark(run), card["sha256"] + "\n")
     return model, card
 
 
@@ -298,7 +280,8 @@ def thin(history: list[dict[str, float]], points: int = 60) -> list[dict[str, fl
 
 def _commit() -> str | None:
     """The commit that the code stands at, if it is a checkout."""
-    asked = subprocess.run(["git", "rev-parse", "--verify", "--quiet", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    call = ["git", "rev-parse", "--verify", "--quiet", "HEAD"]
+    asked = subprocess.run(call, cwd=paths.ROOT, capture_output=True, text=True, check=False)
     return asked.stdout.strip() or None
 
 

@@ -2,7 +2,8 @@
 
 An expression e is the law in gauge g when the linear fit of e on the components of g f explains it on
 noise-free edges like those of training, and the same fit goes on to explain it on edges with masses,
-charges and distances outside the training range.
+charges and distances outside the training range. It must also say what its channel says: a form that
+leaves clearly more of the message unexplained than its front's best is the law in another gauge.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ INSIDE = 1e-3
 """Share of an expression's variance that the law may leave unexplained in distribution."""
 OUTSIDE = 1e-2
 """The same out of distribution."""
+FAITHFUL = 0.02
+"""Share of its message's variance that an expression may leave unexplained beyond its front's best."""
 SOFTENINGS = (0.01, 0.0, 0.005, 0.015, 0.02)
 """Forms of the law that count: softened as simulated, bare, and as an engine may fit the softening."""
 INDEPENDENT = 0.1
@@ -68,8 +71,16 @@ def probe(inputs: np.ndarray, seed: int = 0, senders: int = 500) -> Probe:
     direction = rng.standard_normal((senders, dim))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     distance = farthest * rng.uniform(1, 3, senders)
-    far = np.column_stack([direction * distance[:, None], distance, np.ones(senders), masses(senders),
-                           np.ones(senders), rng.uniform(-4, 4, senders)])
+    far = np.column_stack(
+        [
+            direction * distance[:, None],
+            distance,
+            np.ones(senders),
+            masses(senders),
+            np.ones(senders),
+            rng.uniform(-4, 4, senders),
+        ]
+    )
     outside = crossed(np.column_stack([masses(RECEIVERS), rng.uniform(-4, 4, RECEIVERS)]), far)
     return Probe(inside, outside)
 
@@ -141,8 +152,9 @@ def match(expression: str, system: System, probes: Probe) -> dict[str, Match]:
     """The expression against the law in each gauge, in the law's form that fits best."""
     names = input_names(system.dim)
     parsed = parse(expression, names)
-    values = tuple(evaluate(parsed, x.reshape(-1, len(names)), names).reshape(x.shape[:2])
-                   for x in (probes.inside, probes.outside))
+    values = tuple(
+        evaluate(parsed, x.reshape(-1, len(names)), names).reshape(x.shape[:2]) for x in (probes.inside, probes.outside)
+    )
     if not all(np.isfinite(v).all() for v in values):
         nothing = Match(np.inf, np.inf, 0.0, np.zeros(system.dim), np.zeros(RECEIVERS))
         return dict.fromkeys(GAUGES, nothing)
@@ -183,15 +195,16 @@ class Verdict:
 def judge(fronts: list[pd.DataFrame], system: System, probes: Probe) -> Verdict:
     """The verdict on the fronts of a run's channels."""
     matched = [[match(text, system, probes) for text in front["expression"]] for front in fronts]
+    faithful = [np.flatnonzero(front["loss"] <= front["loss"].min() + FAITHFUL) for front in fronts]
     for gauge in GAUGES:
-        accepted = [[k for k, found in enumerate(channel) if found[gauge].accepted] for channel in matched]
+        accepted = [[k for k in rows if channel[k][gauge].accepted] for channel, rows in zip(matched, faithful, strict=True)]
         # rows are in order of complexity: the simplest expressions that go together come first
         for rows in sorted(itertools.product(*accepted), key=sum):
             found = [channel[row][gauge] for channel, row in zip(matched, rows, strict=True)]
             directions = np.linalg.svd(np.stack([unit(m.direction) for m in found]), compute_uv=False)
             shared = all(abs(m.gauge @ found[0].gauge) > SAME_GAUGE for m in found)
             if shared and directions[-1] > INDEPENDENT:
-                return _verdict(True, gauge, fronts, list(rows), found)
+                return _verdict(True, gauge, fronts, [int(row) for row in rows], found)
     rows = [int(np.argmax(front["chosen"])) for front in fronts]
     found = [min(channel[row].values(), key=lambda m: m.inside) for channel, row in zip(matched, rows, strict=True)]
     return _verdict(False, None, fronts, rows, found)

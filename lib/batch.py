@@ -1,0 +1,134 @@
+"""The batch: what `./run_all.sh` does once its environment stands. Snakemake decides which stages run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from lib import paths
+from lib.errors import InputError
+from lib.profiles import PROFILES, get_profile
+from lib.runs import RELEASED, select
+from lib.variants import VARIANTS
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line of `./run_all.sh`."""
+    parser = argparse.ArgumentParser(
+        prog="./run_all.sh",
+        description="Every table and figure, from the released weights. Killed, it goes on where it was; "
+        "run again, it does only what changed.",
+        epilog=f"systems released: {', '.join(RELEASED)}; variants: {', '.join(VARIANTS)}",
+    )
+    parser.add_argument("--retrain", action="store_true", help="train from nothing instead of using the released weights")
+    parser.add_argument(
+        "--only",
+        metavar="SYSTEM[/VARIANT]",
+        action="append",
+        default=[],
+        help="only these runs, such as spring-2d or spring-2d/l1 or spring-2d/l1-seed1; may be repeated",
+    )
+    parser.add_argument("--profile", default="full", metavar="NAME", help=f"budget: {' or '.join(PROFILES)} (default full)")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N", help="processors to use (default all)")
+    parser.add_argument("--force", action="store_true", help="run every stage again, changed or not")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run")
+    parser.add_argument("--executor", metavar="NAME", help="profile of a cluster below workflow/profiles, such as slurm")
+    return parser.parse_args(arguments)
+
+
+def command(options: argparse.Namespace) -> list[str]:
+    """Snakemake's command line."""
+    config = [f"profile={options.profile}", f"only={' '.join(options.only)}"]
+    if options.retrain:
+        config.append("retrain=true")
+    call = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(paths.ROOT / "workflow" / "Snakefile"),
+        "--directory",
+        str(paths.workspace(options.profile)),
+        "--rerun-triggers",
+        "mtime",
+        "params",
+        "--rerun-incomplete",
+        "--keep-going",
+        "--nolock",
+        "--quiet",
+        "rules",
+        "host",
+        "--config",
+        *config,
+    ]
+    if options.executor:
+        call += ["--workflow-profile", str(paths.ROOT / "workflow" / "profiles" / options.executor)]
+    else:
+        call += ["--cores", str(options.cores)]
+    if options.force:
+        call.append("--forceall")
+    if options.dry_run:
+        call.append("--dry-run")
+    return call
+
+
+def summary(options: argparse.Namespace) -> str:
+    """What was found, a line a run."""
+    table = pd.read_csv(paths.results(options.profile), keep_default_na=False)
+    runs = select(options.only, options.profile)
+    rows = table[
+        [
+            (s, v, k) in {(str(r.system), r.variant, r.seed) for r in runs}
+            for s, v, k in zip(table["system"], table["variant"], table["seed"], strict=True)
+        ]
+    ]
+    columns = ["system", "variant", "seed", "test_loss_per_node", "r2_force", "r2_acceleration", "recovered", "gauge"]
+    return rows[columns].to_string(index=False, float_format="%.4f")
+
+
+def main() -> int:
+    """Check the request, take the workspace's lock, hand over to Snakemake, print what was found."""
+    options = parse(sys.argv[1:])
+    try:
+        get_profile(options.profile)
+        select(options.only, options.profile)
+        if options.cores < 1:
+            raise InputError(f"cores = {options.cores}: choose 1 or more")
+        profiles = sorted(p.name for p in (paths.ROOT / "workflow" / "profiles").iterdir())
+        if options.executor and options.executor not in profiles:
+            raise InputError(f"unknown executor '{options.executor}': choose one of {', '.join(profiles)}")
+    except InputError as error:
+        print(f"run_all.sh: {error}", file=sys.stderr)
+        return 2
+    workspace = paths.workspace(options.profile)
+    (workspace / "build").mkdir(parents=True, exist_ok=True)
+    # held by this process alone and gone with it, so that no lock outlives a kill
+    lock = FileLock(workspace / "build" / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("run_all.sh: another run is at work here; waiting for it", flush=True)
+        lock.acquire()
+    with lock:
+        if options.retrain and options.force and not options.dry_run:
+            for run in select(options.only, options.profile):
+                paths.checkpoint(run).unlink(missing_ok=True)
+        environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+        status = subprocess.run(command(options), env=environment, check=False).returncode
+    if status == 0 and not options.dry_run:
+        print(summary(options))
+        print(f"report: {os.path.relpath(workspace / 'outputs' / '6_report.ipynb')}")
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("run_all.sh: stopped; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,116 @@
+"""Execute one stage's notebook: `python -m lib.execute 2_train OUTPUT system=spring-2d variant=l1 ...`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import yaml
+from jupyter_client.kernelspec import NoSuchKernel
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from lib import paths
+from lib.files import whole
+
+KERNEL_STARTS = 4
+"""A kernel on a busy machine may not answer in time; a start is tried so often."""
+
+
+def settle(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The executed notebook without what changes from run to run: times, progress bars, paths."""
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for key in ("papermill", "execution", "trusted"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+    return notebook
+
+
+def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> None:
+    """Execute with papermill into `scratch`, starting the kernel again if it dies before its first cell."""
+    for attempt in range(1, KERNEL_STARTS + 1):
+        try:
+            # sockets in a folder of their own: no two kernels can race for a port
+            with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+                papermill.execute_notebook(
+                    source,
+                    scratch,
+                    parameters,
+                    kernel_name="python3",
+                    cwd=str(scratch.parent),
+                    log_output=True,
+                    progress_bar=False,
+                    start_timeout=120,
+                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+                )
+            return
+        except PapermillExecutionError:
+            raise
+        except (RuntimeError, TimeoutError, OSError) as error:
+            done = scratch.exists() and any(
+                cell.get("execution_count") for cell in nbformat.read(scratch, 4).cells if cell.cell_type == "code"
+            )
+            if done or attempt == KERNEL_STARTS:
+                raise
+            print(f"kernel did not start ({error}): trying again", file=sys.stderr)
+
+
+def one_line(record: logging.LogRecord) -> bool:
+    """Of what a notebook writes to stderr, such as a progress bar, keep the newest line."""
+    record.msg = str(record.msg).replace("\n", "\r").strip("\r ").rpartition("\r")[2]
+    return bool(record.msg)
+
+
+def main() -> int:
+    """Execute a stage and put its notebook in place as a whole; one clear line and status 1 if it fails."""
+    parser = argparse.ArgumentParser(prog="python -m lib.execute", description=__doc__)
+    parser.add_argument("stage", help="name of a notebook, such as 2_train")
+    parser.add_argument("output", type=Path, help="the executed notebook")
+    parser.add_argument("parameters", nargs="*", metavar="name=value")
+    arguments = parser.parse_args()
+    parameters = {name: yaml.safe_load(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
+    source = paths.ROOT / "notebooks" / f"{arguments.stage}.ipynb"
+    if not source.exists():
+        known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+        print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
+        return 2
+    about = "/".join(str(parameters[key]) for key in ("system", "variant") if key in parameters) or "all runs"
+    logging.basicConfig(level=logging.WARNING, format=f"{arguments.stage} {about}: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(one_line)
+    # a line of progress every few seconds, which the log shows and the notebook does not keep
+    os.environ.setdefault("TQDM_MININTERVAL", "5")
+    os.environ.setdefault("PYTHONPATH", str(paths.ROOT))
+    failed = arguments.output.with_name(f".failed-{arguments.output.name}")
+    try:
+        with whole(arguments.output) as scratch:
+            try:
+                run_notebook(source, scratch, parameters)
+            except PapermillExecutionError:
+                scratch.replace(failed)
+                raise
+            nbformat.write(settle(nbformat.read(scratch, 4)), scratch)
+    except PapermillExecutionError as error:
+        place = f"; see {failed}" if error.ename != "InputError" else ""
+        print(f"{arguments.stage} of {about} failed: {error.ename}: {error.evalue}{place}", file=sys.stderr)
+        return 1
+    except (RuntimeError, TimeoutError, OSError, NoSuchKernel) as error:
+        print(f"{arguments.stage} of {about} failed: {error}", file=sys.stderr)
+        return 1
+    failed.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

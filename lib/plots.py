@@ -1,0 +1,139 @@
+"""Figures of the notebooks: each function draws on axes that it is given or makes, and returns the figure."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+INK = "#333333"
+
+
+def style() -> None:
+    """One look for all notebooks: small, quiet, readable when compressed."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "figure.dpi": 72,
+            "savefig.dpi": 72,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "figure.constrained_layout.use": True,
+            "axes.edgecolor": INK,
+        }
+    )
+
+
+def trails(features: np.ndarray, count: int = 4) -> Figure:
+    """Paths of the first `count` trajectories [trajectories, times, n, 2*dim+2], fading in; dots as heavy as bodies."""
+    figure, axes = plt.subplots(1, count, figsize=(3.2 * count, 3.2))
+    colours = sns.color_palette()
+    for axis, bodies in zip(axes, features[:count], strict=True):
+        for k in range(bodies.shape[1]):
+            path = bodies[:, k, :2]
+            segments = np.stack([path[:-1], path[1:]], axis=1)
+            shades = [(*colours[k], alpha) for alpha in np.linspace(0.05, 1, len(segments))]
+            axis.add_collection(LineCollection(list(segments), colors=shades, linewidths=1.8))
+            axis.scatter(*path[-1], s=25 * bodies[-1, k, -1] ** (2 / 3), color=colours[k], zorder=3)
+        axis.autoscale_view()
+        axis.set(aspect="equal", xlabel="x", xticks=[], yticks=[])
+    axes[0].set_ylabel("y")
+    return figure
+
+
+def energy_drift(times: np.ndarray, error: np.ndarray) -> Figure:
+    """Quantiles over trajectories of the relative energy error [trajectories, times]."""
+    figure, axis = plt.subplots(figsize=(5, 3))
+    for quantile, shade in ((0.5, 1.0), (0.95, 0.65), (1.0, 0.35)):
+        label = {0.5: "median", 0.95: "95th percentile", 1.0: "largest"}[quantile]
+        axis.semilogy(times[1:], np.quantile(error, quantile, axis=0)[1:], color="C0", alpha=shade, label=label)
+    axis.set(xlabel="time", ylabel="relative energy error")
+    axis.legend(frameon=False)
+    return figure
+
+
+def acceleration_sizes(accelerations: np.ndarray) -> Figure:
+    """Share of bodies whose |a| exceeds a value; accelerations [..., dim]."""
+    size = np.sort(np.linalg.norm(accelerations, axis=-1).ravel())[::-1]
+    pick = np.unique(np.geomspace(1, len(size), 400).astype(int)) - 1
+    figure, axis = plt.subplots(figsize=(5, 3))
+    axis.loglog(size[pick], (pick + 1) / len(size))
+    axis.set(xlabel="|a|", ylabel="share of bodies above")
+    return figure
+
+
+def learning_curve(history: pd.DataFrame) -> Figure:
+    """Training and validation loss against graphs seen, with the channels kept where they were pruned."""
+    figure, axis = plt.subplots(figsize=(5.5, 3.2))
+    axis.loglog(history["graphs"], history["train_loss_per_node"], color="C0", alpha=0.5, label="training")
+    axis.loglog(history["graphs"], history["validation_loss_per_node"], color="C0", label="validation")
+    axis.set(xlabel="graphs seen", ylabel="|error|$_1$ per node")
+    if history["channels"].nunique() > 1:
+        twin = axis.twinx()
+        twin.plot(history["graphs"], history["channels"], color="C1")
+        twin.set_ylabel("channels kept", color="C1")
+    axis.legend(frameon=False)
+    return figure
+
+
+def predicted_against_true(true: np.ndarray, predicted: np.ndarray, most: int = 3_000) -> Figure:
+    """First two components of predicted against true accelerations [..., dim]."""
+    true, predicted = (a.reshape(-1, a.shape[-1]) for a in (true, predicted))
+    pick = np.linspace(0, len(true) - 1, most).astype(int)
+    figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2))
+    for k, axis in enumerate(axes):
+        axis.scatter(true[pick, k], predicted[pick, k], s=3, alpha=0.4, linewidths=0, rasterized=True)
+        axis.axline((0, 0), slope=1, color=INK, linewidth=0.8, zorder=0)
+        axis.set(xlabel=f"true $a_{'xyz'[k]}$", ylabel=f"predicted $a_{'xyz'[k]}$")
+    return figure
+
+
+def channel_spread(information: np.ndarray, chosen: np.ndarray, label: str) -> Figure:
+    """What each message channel carries, in falling order, the chosen ones marked."""
+    order = np.argsort(-information, kind="stable")[:20]
+    figure, axis = plt.subplots(figsize=(5, 2.8))
+    axis.bar(range(len(order)), information[order], color=["C1" if k in chosen else "C0" for k in order])
+    axis.set(xlabel="channel, in order of what it carries (the 20 first)", ylabel=label, xticks=[])
+    return figure
+
+
+def message_against_fit(messages: np.ndarray, fits: dict[str, np.ndarray], most: int = 3_000) -> Figure:
+    """Each message channel (rows) against its best linear combination of true quantities (columns)."""
+    pick = np.linspace(0, len(messages) - 1, most).astype(int)
+    channels = messages.shape[1]
+    figure, axes = plt.subplots(channels, len(fits), figsize=(3.2 * len(fits), 2.8 * channels), squeeze=False)
+    for row in range(channels):
+        for axis, (name, fitted) in zip(axes[row], fits.items(), strict=True):
+            axis.scatter(fitted[pick, row], messages[pick, row], s=3, alpha=0.4, linewidths=0, rasterized=True)
+            axis.axline((fitted[pick, row].mean(),) * 2, slope=1, color=INK, linewidth=0.8, zorder=0)
+            low, high = np.quantile(messages[pick, row], [0.005, 0.995])
+            axis.set(xlim=(low, high), ylim=(low, high))
+            axis.set_xlabel(f"fit on the {name}")
+            axis.set_ylabel(f"message {row + 1}")
+    return figure
+
+
+def fronts(tables: list[pd.DataFrame], marked: list[int], recovered: bool) -> Figure:
+    """Loss against complexity of each channel's front; the verdict's expression marked."""
+    figure, axes = plt.subplots(1, len(tables), figsize=(4 * len(tables), 3.2), sharey=True, squeeze=False)
+    for k, (axis, table, row) in enumerate(zip(axes[0], tables, marked, strict=True)):
+        axis.semilogy(table["complexity"], table["loss"], drawstyle="steps-post", marker="o", markersize=4)
+        label = "the law" if recovered else "engine's choice"
+        axis.plot(table["complexity"][row], table["loss"][row], "*", markersize=16, color="C1", label=label)
+        axis.set(xlabel="complexity", title=f"message {k + 1}")
+        axis.legend(frameon=False)
+    axes[0][0].set_ylabel("$1 - R^2$")
+    return figure
+
+
+def heat(table: pd.DataFrame, title: str) -> Figure:
+    """Values between 0 and 1 as a heat map: rows systems or gauges, columns variants."""
+    figure, axis = plt.subplots(figsize=(1.15 * len(table.columns) + 2, 0.5 * len(table) + 1.3))
+    sns.heatmap(table.astype(float), annot=True, fmt=".3f", vmin=0, vmax=1, cmap="mako", cbar=False, ax=axis, linewidths=1)
+    axis.set(title=title, xlabel="", ylabel="")
+    axis.tick_params(length=0)
+    return figure

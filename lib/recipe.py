@@ -1,0 +1,30 @@
+"""The training recipe: all that a run's weights depend on, besides its data and its seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.profiles import get_profile
+from lib.runs import Run
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a run's weights depend on, besides its data and its seed."""
+
+    graphs: int
+    batch: int
+    hidden_rate: float = 5e-3
+    """Peak learning rate of Muon, on the hidden matrices, matched to Adam's update size."""
+    other_rate: float = 1e-2
+    """Peak learning rate of Adam, on all else."""
+    warmup: float = 0.1
+    """Share of training in which rates rise linearly, before a cosine takes them to zero."""
+    translation: float = 3.0
+    """Standard deviation of the random shift of each graph."""
+
+
+def recipe_of(run: Run) -> Recipe:
+    """The recipe that a run's profile asks for."""
+    profile = get_profile(run.profile)
+    return Recipe(graphs=profile.graphs, batch=profile.batch)

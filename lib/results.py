@@ -1,0 +1,75 @@
+"""The table of all runs, gathered from their JSON files, and the published figures beside it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from lib import paths
+from lib.files import read_json, write_text
+from lib.profiles import get_profile
+from lib.runs import Run, parse_folder
+from lib.variants import VARIANTS
+
+COLUMNS = [
+    "system",
+    "variant",
+    "seed",
+    "profile",
+    "graphs_seen",
+    "train_seconds",
+    "device",
+    "test_loss_per_node",
+    "r2_force",
+    "r2_acceleration",
+    "r2_gauge",
+    "r2_force_trimmed",
+    "r2_acceleration_trimmed",
+    "r2_gauge_trimmed",
+    "sparsity",
+    "engine",
+    "recovered",
+    "gauge",
+    "expressions",
+]
+PARTS = ("training.json", "messages.json", "verdict.json")
+
+
+def finished_runs(profile: str) -> list[Run]:
+    """Runs of a profile whose every stage has left its results."""
+    get_profile(profile)
+    found = paths.workspace(profile).glob(f"outputs/*/*/{PARTS[0]}")
+    folders = sorted(path.parent for path in found if all((path.parent / part).exists() for part in PARTS))
+    return [parse_folder(folder.parent.name, folder.name, profile) for folder in folders]
+
+
+def row(run: Run) -> dict[str, Any]:
+    """A run's row, from its JSON files."""
+    merged: dict[str, Any] = {}
+    for part in PARTS:
+        merged |= read_json(paths.outputs(run) / part)
+    merged["expressions"] = json.dumps(merged["expressions"])
+    merged["recovered"] = str(merged["recovered"]).lower()
+    return {column: merged.get(column) for column in COLUMNS}
+
+
+def gather(profile: str) -> pd.DataFrame:
+    """One row a finished run, in the order of system, variant and seed."""
+    table = pd.DataFrame([row(run) for run in finished_runs(profile)], columns=COLUMNS)
+    order = {name: k for k, name in enumerate(VARIANTS)}
+    return table.sort_values(
+        ["system", "variant", "seed"], key=lambda c: c.map(order) if c.name == "variant" else c, ignore_index=True
+    )
+
+
+def write(table: pd.DataFrame, profile: str) -> None:
+    """Write `outputs/results.csv`."""
+    write_text(paths.results(profile), table.to_csv(index=False, float_format="%.6g"))
+
+
+def published(metric: str) -> pd.DataFrame:
+    """Published figures of a metric: source, system, variant, value, note."""
+    table = pd.read_csv(paths.REFERENCE)
+    return table[table["metric"] == metric].drop(columns="metric").reset_index(drop=True)

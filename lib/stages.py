@@ -1,0 +1,140 @@
+"""The stages and what each reads and writes: the graph that the batch engine walks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lib import paths
+from lib.profiles import get_profile
+from lib.recipe import recipe_of
+from lib.runs import Run, System
+
+NOTEBOOKS = paths.ROOT / "notebooks"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to execute: a stage of a system, of a run, or of all runs."""
+
+    stage: str
+    label: str
+    """What it is about: `spring-2d`, `spring-2d/l1` or `all`."""
+    notebook: Path
+    """The executed notebook."""
+    parameters: dict[str, Any]
+    inputs: list[Path]
+    outputs: list[Path]
+    depends: dict[str, Any] = field(default_factory=dict)
+    """Further values whose change calls for a new run."""
+    memory: int = 2_000
+    """Peak memory, MB."""
+    parallel: bool = False
+    """Whether more than one core makes it faster."""
+
+    @property
+    def name(self) -> str:
+        """Name of the job's rule."""
+        return f"{self.stage}_{self.label}".replace("/", "_").replace("-", "_")
+
+
+def code(stage: str, *modules: str) -> list[Path]:
+    """The stage's notebook and the modules of `lib` whose change calls for a new run."""
+    return [NOTEBOOKS / f"{stage}.ipynb", *(paths.ROOT / "lib" / f"{module}.py" for module in modules)]
+
+
+def data(system: System, profile: str, *splits: str) -> list[Path]:
+    """Data files of the splits."""
+    return [paths.dataset(system, split, profile) for split in splits or SPLITS]
+
+
+def simulate(system: System, profile: str) -> Job:
+    """Stage 1, one a system."""
+    files = data(system, profile)
+    return Job(
+        "1_simulate",
+        str(system),
+        paths.workspace(profile) / "outputs" / str(system) / "1_simulate.ipynb",
+        {"system": str(system), "profile": profile},
+        code("1_simulate", "laws", "integrate", "simulate", "datasets"),
+        [*files, *(file.with_suffix(".json") for file in files)],
+        depends=asdict(get_profile(profile))["trajectories"],
+    )
+
+
+def train(run: Run, retrain: bool) -> Job:
+    """Stage 2: training, or only its report where the run has weights and is not to be trained again."""
+    weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
+    trains = retrain or not weights[0].exists()
+    reads = data(run.system, run.profile)
+    written = [paths.outputs(run) / "training.json"]
+    if trains:
+        return _of(
+            run,
+            "2_train",
+            [*code("2_train", "models", "training"), *reads],
+            [*written, *weights, paths.trained_mark(run)],
+            depends=asdict(recipe_of(run)),
+            parallel=True,
+        )
+    return _of(run, "2_train", [*code("2_train", "models", "training"), *reads, *weights], written)
+
+
+def analyse(run: Run) -> Job:
+    """Stage 3."""
+    reads = [paths.weights(run), *data(run.system, run.profile, "test")]
+    return _of(
+        run,
+        "3_message_analysis",
+        [*code("3_message_analysis", "messages", "forces"), *reads],
+        [paths.outputs(run) / "messages.json"],
+        memory=4_000,
+    )
+
+
+def distil(run: Run) -> Job:
+    """Stage 4."""
+    out = paths.outputs(run)
+    reads = [paths.weights(run), out / "messages.json", *data(run.system, run.profile, "validation", "test")]
+    fronts = [out / f"front-{channel}.csv" for channel in range(1, run.system.dim + 1)]
+    return _of(
+        run,
+        "4_symbolic_regression",
+        [*code("4_symbolic_regression", "symbolic", "verdict"), *reads],
+        [out / "verdict.json", *fronts],
+    )
+
+
+def report(runs: list[Run], profile: str) -> Job:
+    """Stage 6, one for all runs."""
+    reads = [paths.outputs(run) / name for run in runs for name in ("training.json", "messages.json", "verdict.json")]
+    return Job(
+        "6_report",
+        "all",
+        paths.workspace(profile) / "outputs" / "6_report.ipynb",
+        {"profile": profile},
+        [*code("6_report", "results"), paths.REFERENCE, *reads],
+        [paths.results(profile)],
+    )
+
+
+def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], **rest: Any) -> Job:
+    parameters = {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile}
+    return Job(stage, str(run), paths.outputs(run) / f"{stage}.ipynb", parameters, inputs, outputs, **rest)
+
+
+RUN_STAGES: tuple[Callable[[Run], Job], ...] = (analyse, distil)
+
+
+def jobs(runs: list[Run], profile: str, retrain: bool = False) -> list[Job]:
+    """All jobs that lead to the report on the given runs."""
+    systems = list(dict.fromkeys(run.system for run in runs))
+    return [
+        *(simulate(system, profile) for system in systems),
+        *(train(run, retrain) for run in runs),
+        *(stage(run) for run in runs for stage in RUN_STAGES),
+        report(runs, profile),
+    ]

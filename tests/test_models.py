@@ -1,0 +1,94 @@
+"""The graph network: against explicit loops, its symmetries, and what each variant promises."""
+
+import numpy as np
+import pytest
+import torch
+
+from lib.laws import all_pairs, chain
+from lib.models import GraphNetwork
+from lib.variants import VARIANTS, Variant, cosine_pruning, get_variant, kl, l1
+
+DIM, BODIES = 2, 4
+
+
+def network(variant: Variant, pairs=None) -> GraphNetwork:
+    torch.manual_seed(0)
+    return GraphNetwork(all_pairs(BODIES) if pairs is None else pairs, DIM, variant)
+
+
+def random_bodies(graphs: int = 5) -> torch.Tensor:
+    return torch.randn(graphs, BODIES, 2 * DIM + 2, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("pairs", [all_pairs(BODIES), chain(BODIES)], ids=["all pairs", "chain"])
+def test_batches_agree_with_explicit_loops(variant, pairs):
+    model, bodies = network(variant, pairs), random_bodies(2)
+    neighbours = {k: [j for a, b in pairs.tolist() for i, j in ((a, b), (b, a)) if i == k] for k in range(BODIES)}
+
+    def edge(receiver, sender):
+        out = model.edge(torch.cat([receiver, sender]))
+        return out[: model.width]
+
+    for graph, found in zip(bodies, model(bodies), strict=True):
+        for i in range(BODIES):
+            total = torch.zeros(model.width)
+            for j in neighbours[i]:
+                total += edge(graph[i], graph[j]) - (edge(graph[j], graph[i]) if variant.reciprocal else 0)
+            torch.testing.assert_close(found[i], model.node(torch.cat([graph[i], total])), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_renaming_bodies_renames_accelerations(variant):
+    model, bodies = network(variant), random_bodies()
+    order = [2, 0, 3, 1]
+    torch.testing.assert_close(model(bodies)[:, order], model(bodies[:, order]), rtol=1e-4, atol=1e-5)
+
+
+def test_reciprocal_messages_are_opposite_and_others_are_not():
+    for name, variant in VARIANTS.items():
+        model = network(variant)
+        messages, _ = model.messages(random_bodies())
+        opposite = torch.allclose(messages, -messages[:, model.opposite], atol=1e-6)
+        assert opposite == variant.reciprocal, name
+
+
+def test_any_variant_can_be_made_reciprocal():
+    for variant in VARIANTS.values():
+        switched = Variant(**(vars(variant) | {"reciprocal": True}))
+        model = network(switched)
+        messages, log_variance = model.messages(random_bodies())
+        torch.testing.assert_close(messages, -messages[:, model.opposite])
+        if log_variance is not None:
+            torch.testing.assert_close(log_variance, log_variance[:, model.opposite])
+
+
+def test_pruning_keeps_the_channels_that_vary_most():
+    model, bodies = network(get_variant("pruning")), random_bodies(50)
+    spread = model.messages(bodies)[0].flatten(0, 1).std(0)
+    model.prune(bodies, 7)
+    assert set(model.kept.nonzero().flatten().tolist()) == set(spread.topk(7).indices.tolist())
+    assert int((model.messages(bodies)[0].flatten(0, 1).std(0) > 0).sum()) == 7
+
+
+def test_pruning_schedule_ends_at_the_dimension_by_65_percent():
+    kept = [cosine_pruning(p, 100, 3) for p in np.linspace(0, 1, 101)]
+    assert kept[0] == 100 and kept[65] == kept[-1] == 3
+    assert sorted(kept, reverse=True) == kept
+
+
+def test_regularisers_are_those_of_the_formulae():
+    mean = torch.tensor([[[1.0, -2.0], [0.0, 3.0]]])
+    log_variance = torch.log(torch.tensor([[[1.0, 4.0], [1.0, 1.0]]]))
+    assert l1(mean, None).item() == pytest.approx(1e-2 * (3 + 3) / 2)
+    normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    divergence = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(-1).mean()
+    assert kl(mean, log_variance).item() == pytest.approx(divergence.item(), rel=1e-6)
+
+
+def test_gaussian_messages_are_drawn_in_training_and_mean_at_test():
+    model, bodies = network(get_variant("kl")), random_bodies()
+    noise = torch.randn(5, 12, 100, generator=torch.Generator().manual_seed(2))
+    drawn, _ = model.penalised(bodies, noise)
+    assert not torch.allclose(drawn, model(bodies))
+    torch.testing.assert_close(model.penalised(bodies, torch.zeros_like(noise))[0], model(bodies))

@@ -1,0 +1,129 @@
+"""Training: what it ends with is decided by its seed alone, however often it was broken off."""
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lib import datasets, paths, training
+from lib.errors import InputError
+from lib.recipe import Recipe
+from lib.runs import parse_run
+
+RECIPE = Recipe(graphs=64 * 250, batch=64)
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    return tmp_path
+
+
+def smoke(variant="reciprocal", seed=0):
+    return parse_run("spring-2d", variant, seed, "smoke")
+
+
+def same(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("variant", ["reciprocal", "kl", "pruning"])
+def test_a_broken_off_training_ends_with_the_same_weights(variant, monkeypatch):
+    run = smoke(variant)
+    unbroken, card = training.train(run, RECIPE)
+    paths.checkpoint(run).unlink()
+
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    save = training._save_checkpoint
+
+    def die_after_saving(*args):
+        save(*args)
+        raise Killed
+
+    monkeypatch.setattr(training, "_save_checkpoint", die_after_saving)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            training.train(run, RECIPE)
+    monkeypatch.setattr(training, "_save_checkpoint", save)
+    resumed, resumed_card = training.train(run, RECIPE)
+    assert same(unbroken, resumed)
+    assert card["history"] == resumed_card["history"]
+
+
+def test_seeds_decide_weights():
+    first, _ = training.train(smoke(), RECIPE)
+    paths.checkpoint(smoke()).unlink()
+    again, _ = training.train(smoke(), RECIPE)
+    other, _ = training.train(smoke(seed=1), RECIPE)
+    assert same(first, again) and not same(first, other)
+
+
+def test_training_learns():
+    _, card = training.train(smoke(), RECIPE)
+    _, accelerations = datasets.load(smoke().system, "test", "smoke").graphs()
+    assert card["test_loss_per_node"] < 0.8 * abs(accelerations).sum(-1).mean()
+
+
+def test_saved_weights_reproduce_the_cards_loss():
+    run = smoke("pruning")
+    _, card = training.train(run, RECIPE)
+    model, loaded = training.load(run)
+    assert loaded == json.loads(json.dumps(card))
+    data = training.tensors(datasets.load(run.system, "test", "smoke"))
+    assert training.evaluate(model, *data) == pytest.approx(card["test_loss_per_node"], rel=1e-5)
+    assert load_file(paths.weights(run))["kept"].sum() == 2
+
+
+def test_a_diverging_training_stops_and_says_where():
+    wild = Recipe(graphs=64 * 250, batch=64, hidden_rate=1e12, other_rate=1e12)
+    with pytest.raises(FloatingPointError, match=r"spring-2d/reciprocal diverged: the loss is (nan|inf) by step \d+"):
+        training.train(smoke(), wild)
+    assert not paths.weights(smoke()).exists()
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def edited(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def anothers(path):
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | {"variant": "l1"}))
+
+
+def no_card(path):
+    path.with_suffix(".json").unlink()
+
+
+@pytest.mark.parametrize("damage", [truncated, edited, anothers, no_card])
+def test_damaged_or_mismatched_weights_are_refused_in_one_line(damage):
+    run = smoke()
+    model = training.build(run)
+    training.save(model, run, {"system": str(run.system), "variant": run.variant, "seed": run.seed})
+    damage(paths.weights(run))
+    with pytest.raises(InputError) as refused:
+        training.load(run)
+    assert "reciprocal-seed0.safetensors" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_missing_weights_say_so():
+    with pytest.raises(InputError, match="no weights for spring-2d/l1 under profile smoke: train it first"):
+        training.load(smoke("l1"))
+
+
+def test_rate_rises_then_falls_to_zero():
+    rates = [training.rate(step / 100, 0.1) for step in range(101)]
+    assert rates[0] == 0 and rates[10] == 1 and math.isclose(rates[100], 0, abs_tol=1e-12)
+    assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)

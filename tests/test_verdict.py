@@ -1,0 +1,104 @@
+"""Planted fronts: the law is accepted in each gauge, and every impostor of earlier work is rejected."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.forces import edge_inputs
+from lib.laws import get_law
+from lib.runs import System
+from lib.verdict import judge, match, probe
+
+RADIAL = {
+    "spring": "(r - 0.99)/r",
+    "r1": "m1*m2/(r*(r + 0.01))",
+    "r2": "m1*m2/(r*(r + 0.01)**2)",
+    "charge": "q1*q2/(r*(r + 0.01)**2)",
+}
+BARE = {"spring": "(r - 1)/r", "r1": "m1*m2/r**2", "r2": "m1*m2/r**3", "charge": "q1*q2/r**3"}
+FACTOR = {"force": "1", "acceleration": "1/m1", "other": "(1 + 0.7/m1)"}
+ROWS = ("1.3*dx - 0.7*dy", "0.4*dx + 0.9*dy")
+
+
+def probes(law):
+    rng = np.random.default_rng(0)
+    inputs = edge_inputs(*(get_law(law).initial(4_000, 2, rng.standard_normal) for _ in range(2)))
+    return probe(inputs[inputs[:, 2] > 0.2])
+
+
+def front(*rows):
+    """A front of (loss, expression) in order of complexity."""
+    return pd.DataFrame(
+        {
+            "complexity": range(1, len(rows) + 1),
+            "loss": [loss for loss, _ in rows],
+            "expression": [text for _, text in rows],
+            "chosen": [k == len(rows) - 1 for k in range(len(rows))],
+        }
+    )
+
+
+def planted(law, gauge="force", forms=RADIAL, rows=ROWS):
+    return [front((0.5, "dx"), (0.0, f"0.3 + {FACTOR[gauge]}*({row})*{forms[law]}")) for row in rows]
+
+
+@pytest.mark.parametrize("law", RADIAL)
+@pytest.mark.parametrize("gauge", FACTOR)
+@pytest.mark.parametrize("forms", [RADIAL, BARE], ids=["softened", "bare"])
+def test_the_law_is_accepted_in_its_gauge(law, gauge, forms):
+    found = judge(planted(law, gauge, forms), System(law, 2), probes(law))
+    assert found.recovered and found.gauge == gauge
+    assert found.rank == [1, 1]
+    if gauge == "force":
+        sizes = np.abs(np.array(found.matrix) / found.matrix[0][0])
+        np.testing.assert_allclose(sizes, np.abs([[1, -0.7 / 1.3], [0.4 / 1.3, 0.9 / 1.3]]), rtol=1e-2)
+
+
+IMPOSTORS = {
+    "a missing mass": ("r2", "m1/r**3"),
+    "both masses missing": ("r1", "1/r**2"),
+    "a missing charge": ("charge", "q1/r**3"),
+    "charges for masses": ("r2", "q1*q2/r**3"),
+    "a wrong power": ("r2", "m1*m2/r**2"),
+    "a wrong power of the mass": ("r1", "m1*m2**2/r**2"),
+    "no rest length": ("spring", "r/r"),
+    "right in distribution only": ("spring", "(r - 0.99)/r/(1 + (r/12)**8)"),
+}
+
+
+@pytest.mark.parametrize("impostor", IMPOSTORS)
+def test_impostors_are_rejected(impostor):
+    law, radial = IMPOSTORS[impostor]
+    found = judge([front((0.0, f"({row})*{radial}")) for row in ROWS], System(law, 2), probes(law))
+    assert not found.recovered and found.gauge is None
+    assert max(found.outside + found.inside) > 1e-2
+
+
+def test_one_component_twice_is_not_a_recovery():
+    rows = ("1.3*dx - 0.7*dy", "2.6*dx - 1.41*dy")
+    assert not judge(planted("spring", rows=rows), System("spring", 2), probes("spring")).recovered
+
+
+def test_one_channel_is_not_enough():
+    fronts = [planted("spring")[0], front((0.3, "dx"), (0.2, "dx*r"))]
+    assert not judge(fronts, System("spring", 2), probes("spring")).recovered
+
+
+def test_channels_in_two_gauges_are_not_one_law():
+    fronts = [planted("spring", "force")[0], planted("spring", "acceleration")[1]]
+    assert not judge(fronts, System("spring", 2), probes("spring")).recovered
+
+
+def test_the_law_in_the_wrong_gauge_is_not_taken_for_the_message():
+    """A front may hold the bare acceleration on its way to (1 + 0.7/m) f: the gauge is that of the better one."""
+    fronts = [
+        front((0.10, f"({row})*(r - 0.99)/(m1*r)"), (0.0, f"(1 + 0.7/m1)*({row})*(r - 0.99)/r")) for row in ROWS
+    ]
+    assert judge(fronts, System("spring", 2), probes("spring")).gauge == "other"
+
+
+def test_expressions_without_a_value_are_rejected():
+    found = match("log(dx)", System("spring", 2), probes("spring"))
+    assert not any(m.accepted for m in found.values())
+    found = match("1/(m2 - m2)", System("spring", 2), probes("spring"))
+    assert not any(m.accepted for m in found.values())
