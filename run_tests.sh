@@ -13,5 +13,5 @@ source lib/environment.sh
 if [ $# -gt 0 ]; then exec "$python" -m pytest "$@"; fi
 # one thread a worker: two notebooks side by side beat one on both cores
 export OMP_NUM_THREADS=1
-exec "$python" -m pytest -q -n "$(getconf _NPROCESSORS_ONLN)" --dist loadgroup \
+exec "$python" -m pytest -q -n "$(getconf _NPROCESSORS_ONLN)" --dist loadfile \
     --nbval --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-kernel-name python3 tests outputs

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import subprocess
 import sys
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from lib import paths
 from lib.errors import InputError
+from lib.files import sweep
 from lib.profiles import PROFILES, get_profile
 from lib.runs import RELEASED, select
 from lib.variants import VARIANTS
@@ -107,19 +108,21 @@ def main() -> int:
         return 2
     workspace = paths.workspace(options.profile)
     (workspace / "build").mkdir(parents=True, exist_ok=True)
-    # held by this process alone and gone with it, so that no lock outlives a kill
-    lock = FileLock(workspace / "build" / "run.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print("run_all.sh: another run is at work here; waiting for it", flush=True)
-        lock.acquire()
-    with lock:
+    with (workspace / "build" / "run.lock").open("w") as lock:
+        # held until this process and the Snakemake that inherits it are gone: no lock outlives a kill,
+        # and none is lost while jobs are still at work
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("run_all.sh: another run is at work here; waiting for it", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in ("data", "model_weights", "outputs", "build"):
+            sweep(workspace / folder)
         if options.retrain and options.force and not options.dry_run:
             for run in select(options.only, options.profile):
                 paths.checkpoint(run).unlink(missing_ok=True)
         environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
-        status = subprocess.run(command(options), env=environment, check=False).returncode
+        status = subprocess.run(command(options), env=environment, check=False, pass_fds=[lock.fileno()]).returncode
     if status == 0 and not options.dry_run:
         print(summary(options))
         print(f"report: {os.path.relpath(workspace / 'outputs' / '6_report.ipynb')}")

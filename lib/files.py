@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial-"
+"""Begins the names of files under way; those that a kill leaves are swept away by `sweep`."""
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A scratch path to write to, moved to `path` when the block ends well and removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # the ending stays, since numpy and matplotlib choose the format by it
-    scratch = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    scratch = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield scratch
         with scratch.open("rb") as written:
@@ -25,6 +28,12 @@ def whole(path: Path) -> Iterator[Path]:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what kills left half-written anywhere below a folder that no other process writes to."""
+    for path in folder.rglob(f"{PARTIAL}*"):
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -90,7 +90,7 @@ def analyse(run: Run) -> Job:
         run,
         "3_message_analysis",
         [*code("3_message_analysis", "messages", "forces"), *reads],
-        [paths.outputs(run) / "messages.json"],
+        [paths.outputs(run) / name for name in ("messages.json", "messages.png")],
         memory=4_000,
     )
 

@@ -120,10 +120,13 @@ def simplest(expression: sympy.Expr) -> sympy.Expr:
 
 
 def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
-    """The expression with its constants to so many significant digits."""
-    return expression.xreplace(
-        {number: sympy.Float(f"{float(number):.{digits - 1}e}") for number in expression.atoms(sympy.Float)}
-    )
+    """The expression with its constants to so many significant digits, and a constant that is 1 left out."""
+
+    def short(number: sympy.Float) -> sympy.Number:
+        value = float(f"{float(number):.{digits - 1}e}")
+        return sympy.Integer(value) if abs(value) == 1 else sympy.Float(value)
+
+    return expression.xreplace({number: short(number) for number in expression.atoms(sympy.Float)})
 
 
 def round_constants(expression: sympy.Expr, loss: Callable[[sympy.Expr], float], slack: float = 0.01) -> sympy.Expr:

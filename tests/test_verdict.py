@@ -91,9 +91,7 @@ def test_channels_in_two_gauges_are_not_one_law():
 
 def test_the_law_in_the_wrong_gauge_is_not_taken_for_the_message():
     """A front may hold the bare acceleration on its way to (1 + 0.7/m) f: the gauge is that of the better one."""
-    fronts = [
-        front((0.10, f"({row})*(r - 0.99)/(m1*r)"), (0.0, f"(1 + 0.7/m1)*({row})*(r - 0.99)/r")) for row in ROWS
-    ]
+    fronts = [front((0.10, f"({row})*(r - 0.99)/(m1*r)"), (0.0, f"(1 + 0.7/m1)*({row})*(r - 0.99)/r")) for row in ROWS]
     assert judge(fronts, System("spring", 2), probes("spring")).gauge == "other"
 
 

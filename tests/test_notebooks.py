@@ -1,0 +1,55 @@
+"""The source notebooks: no stored outputs, one cell of literal parameters, a story of bounded length."""
+
+import ast
+import json
+
+import nbformat
+import pytest
+
+from lib.paths import ROOT
+
+SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+RENDERED = sorted((ROOT / "outputs").rglob("*.ipynb"))
+
+
+@pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, 4)
+
+
+def test_stages_are_all_here():
+    stages = ["1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "6_report"]
+    assert [path.stem for path in SOURCES] == stages
+
+
+def test_nothing_is_stored(notebook):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+def test_parameters_are_literals(notebook):
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    for statement in ast.parse(cell.source).body:
+        assert isinstance(statement, ast.Assign)
+        ast.literal_eval(statement.value)
+
+
+def test_length_and_comparison_tags(notebook):
+    assert 15 <= len(notebook.cells) <= 30
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.tags:
+            assert set(cell.metadata.tags) <= {"nbval-check-output", "nbval-ignore-output"} and cell.metadata.tags
+    assert any("nbval-check-output" in cell.metadata.get("tags", []) for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("path", RENDERED, ids=lambda path: str(path.relative_to(ROOT / "outputs")))
+def test_rendered_notebooks_are_whole_small_and_of_todays_source(path):
+    rendered = nbformat.read(path, 4)
+    source = nbformat.read(ROOT / "notebooks" / path.name, 4)
+    injected = [cell for cell in rendered.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    assert len(injected) == 1
+    assert [c.source for c in rendered.cells if c not in injected] == [c.source for c in source.cells]
+    code = [cell for cell in rendered.cells if cell.cell_type == "code"]
+    assert not any(out.output_type == "error" for cell in code for out in cell.outputs)
+    assert path.stat().st_size < 400_000
+    assert str(ROOT) not in json.dumps(rendered)
