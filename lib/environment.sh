@@ -19,7 +19,7 @@ make_environment() {
     base=$(base_python) || exit 1
     echo "setting up .venv with $("$base" --version) (once, a minute or two)"
     "$base" -m venv .venv || fail "cannot make a virtual environment: install Python's venv module (Debian: python3-venv)"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt \
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt \
         || fail "the packages of requirements.txt could not be installed; the lines above say why"
 }
 
