@@ -79,6 +79,7 @@ def make(
         "dim": system.dim,
         "n": n,
         "dt": get_law(system.law).dt if dt is None else dt,
+        "force": str(get_law(system.law).force),
         "steps": STEPS,
         "every": EVERY * every,
         "seed": seed,
@@ -113,13 +114,30 @@ def read(path: Path) -> Trajectories:
         raise InputError(f"{path.name} of {path.parent.name} cannot be read: {error}") from None
 
 
-def load(system: System, split: str, profile: str = "full", *, n: int = 4, seed: int = 0) -> Trajectories:
-    """Trajectories of a split, simulated first if they are not on disk as they should be."""
-    if split not in get_profile(profile).trajectories:
-        raise InputError(f"unknown split '{split}': choose one of {', '.join(get_profile(profile).trajectories)}")
+def load(
+    system: System, split: str, profile: str = "full", *, n: int = 4, dt: float | None = None, seed: int = 0
+) -> Trajectories:
+    """Trajectories of a split, simulated first if they are not on disk as they should be.
+
+    Other than four bodies, another dt than the law's or another seed than 0 have a folder of their own.
+    """
+    check(n, system.dim, dt)
+    counts = get_profile(profile).trajectories
+    if split not in counts:
+        raise InputError(f"unknown split '{split}': choose one of {', '.join(counts)}")
     path = paths.dataset(system, split, profile)
-    count = get_profile(profile).trajectories[split]
-    wanted = {"law": system.law, "dim": system.dim, "n": n, "seed": seed, "requested": count, "dt": get_law(system.law).dt}
+    step = get_law(system.law).dt if dt is None else dt
+    if (n, step, seed) != (4, get_law(system.law).dt, 0):
+        path = path.parent / f"n{n}-dt{step:g}-seed{seed}" / path.name
+    wanted = {
+        "law": system.law,
+        "dim": system.dim,
+        "n": n,
+        "seed": seed,
+        "requested": counts[split],
+        "dt": step,
+        "force": str(get_law(system.law).force),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
@@ -130,8 +148,8 @@ def load(system: System, split: str, profile: str = "full", *, n: int = 4, seed:
                 log.warning("%s %s was made with other parameters: simulating it again", system, split)
             except InputError as damage:
                 log.warning("%s: simulating it again", damage)
-        made = make(system, count, n=n, seed=seed, stream=SPLITS[split], label=f"{system} {split}")
-        return save(made, path)
+        label = f"{system} {split}"
+        return save(make(system, counts[split], n=n, dt=dt, seed=seed, stream=SPLITS[split], label=label), path)
 
 
 def frozen(system: System) -> Trajectories:

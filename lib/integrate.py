@@ -8,7 +8,9 @@ with close encounters, never make the many easy ones wait.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -103,30 +105,17 @@ def _board(lanes: Lanes, slots: Array, y: Array, constants: Array, h: float) -> 
     return put(lanes, fresh)
 
 
-def integrate(
+def _integrate(
     derivative: Derivative,
     initial: np.ndarray,
     constants: np.ndarray,
     times: np.ndarray,
-    *,
-    tolerance: float = 1e-9,
-    max_steps: int = 100_000,
-    lanes: int = 1024,
-    label: str | None = None,
-) -> Solution:
-    """Integrate dy/dt = derivative(y, constants) from t = 0 for each trajectory.
-
-    Args:
-        derivative: of one trajectory, state in, state out; a function that lives on, since its
-            compiled step is kept under its identity.
-        initial: [trajectories, *state], float64.
-        constants: [trajectories, *constants], what stays fixed along a trajectory.
-        times: [times], ascending, from 0 on.
-        tolerance: absolute and relative local error allowed in a step.
-        max_steps: attempted steps after which a trajectory is given up.
-        lanes: trajectories under way at once.
-        label: text of the progress bar; None shows none.
-    """
+    tolerance: float,
+    max_steps: int,
+    lanes: int,
+    bar: tqdm,
+) -> tuple[np.ndarray, np.ndarray]:
+    """States [trajectories, times, *state] and attempted steps [trajectories], on one core."""
     count = len(initial)
     lanes = min(lanes, 1 << max(count - 1, 0).bit_length())
     grid = jnp.asarray(times, float)
@@ -144,31 +133,73 @@ def integrate(
     steps = np.zeros(count, int)
     passenger = np.full(lanes, -1)
     queue = 0
-    with tqdm(total=count, desc=label, disable=label is None, unit="trajectory") as bar:
-        while True:
-            ended = (np.asarray(active.saved) == len(times)) | (np.asarray(active.steps) >= max_steps)
-            landed = np.flatnonzero(ended & (passenger >= 0))
-            states[passenger[landed]] = np.asarray(active.out)[landed]
-            steps[passenger[landed]] = np.asarray(active.steps)[landed]
-            passenger[landed] = -1
-            bar.update(len(landed))
+    while True:
+        ended = (np.asarray(active.saved) == len(times)) | (np.asarray(active.steps) >= max_steps)
+        landed = np.flatnonzero(ended & (passenger >= 0))
+        states[passenger[landed]] = np.asarray(active.out)[landed]
+        steps[passenger[landed]] = np.asarray(active.steps)[landed]
+        passenger[landed] = -1
+        bar.update(len(landed))
 
-            free = np.flatnonzero(passenger < 0)
-            boarding = np.arange(queue, min(queue + len(free), count))
-            queue += len(boarding)
-            if len(boarding):
-                slots = np.full(lanes, lanes)
-                slots[: len(boarding)] = free[: len(boarding)]
-                passenger[free[: len(boarding)]] = boarding
-                rows = np.resize(boarding, lanes)
-                active = _board(active, slots, initial[rows], constants[rows], first_step)
-            if (passenger < 0).all():
-                break
-            # the last stragglers need not drag empty lanes along
-            if queue == count and (passenger >= 0).sum() <= lanes // 8 and lanes > 64:
-                kept = np.argsort(passenger < 0, kind="stable")[: lanes // 8]
-                active = jax.tree.map(lambda a, kept=kept: a[kept], active)
-                passenger, lanes = passenger[kept], lanes // 8
-            active = _advance(active, derivative, grid, tolerance)
+        free = np.flatnonzero(passenger < 0)
+        boarding = np.arange(queue, min(queue + len(free), count))
+        queue += len(boarding)
+        if len(boarding):
+            slots = np.full(lanes, lanes)
+            slots[: len(boarding)] = free[: len(boarding)]
+            passenger[free[: len(boarding)]] = boarding
+            rows = np.resize(boarding, lanes)
+            active = _board(active, slots, initial[rows], constants[rows], first_step)
+        if (passenger < 0).all():
+            return states, steps
+        # the last stragglers need not drag empty lanes along
+        if queue == count and (passenger >= 0).sum() <= lanes // 16 and lanes >= 256:
+            kept = np.argsort(passenger < 0, kind="stable")[: lanes // 16]
+            active = jax.tree.map(lambda a, kept=kept: a[kept], active)
+            passenger, lanes = passenger[kept], lanes // 16
+        active = _advance(active, derivative, grid, tolerance)
+
+
+def integrate(
+    derivative: Derivative,
+    initial: np.ndarray,
+    constants: np.ndarray,
+    times: np.ndarray,
+    *,
+    tolerance: float = 1e-9,
+    max_steps: int = 100_000,
+    lanes: int = 512,
+    workers: int = os.cpu_count() or 1,
+    label: str | None = None,
+) -> Solution:
+    """Integrate dy/dt = derivative(y, constants) from t = 0 for each trajectory.
+
+    Args:
+        derivative: of one trajectory, state in, state out; a function that lives on, since its
+            compiled step is kept under its identity.
+        initial: [trajectories, *state], float64.
+        constants: [trajectories, *constants], what stays fixed along a trajectory.
+        times: [times], ascending, from 0 on.
+        tolerance: absolute and relative local error allowed in a step.
+        max_steps: attempted steps after which a trajectory is given up.
+        lanes: trajectories under way at once on each core.
+        workers: cores; what is found does not depend on them.
+        label: text of the progress bar; None shows none.
+    """
+    workers = max(1, min(workers, len(initial) // 64))
+    states = np.empty((len(initial), len(times), *initial.shape[1:]))
+    steps = np.zeros(len(initial), int)
+    with (
+        tqdm(total=len(initial), desc=label, disable=label is None, unit="trajectory") as bar,
+        ThreadPoolExecutor(workers) as pool,
+    ):
+
+        def share(first: int) -> None:
+            mine = slice(first, None, workers)
+            states[mine], steps[mine] = _integrate(
+                derivative, initial[mine], constants[mine], times, tolerance, max_steps, lanes, bar
+            )
+
+        list(pool.map(share, range(workers)))
     complete = np.isfinite(states).all(axis=tuple(range(1, states.ndim)))
     return Solution(states, steps, complete)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
@@ -46,11 +46,11 @@ def unit_charges(n: int, dim: int, normal: Normal) -> np.ndarray:
 
 
 def hung_string(n: int, dim: int, normal: Normal) -> np.ndarray:
-    """Initial bodies [n, 2*dim+2] of a string: unit masses laid out along x, half a unit apart by chance."""
+    """Initial bodies [n, 2*dim+2] of a string: unit masses, one a unit of x, shifted by N(0, 1/4) along it."""
     bodies = normal((n, 2 * dim + 2))
     bodies[:, -1] = 1.0
     bodies[:, 0] = np.arange(n) + 0.5 * bodies[:, 0]
-    bodies[:, 2] = 0.0
+    bodies[:, 2] = 0.0  # v_x in 2D and z in 3D, as in the paper's code
     return bodies
 
 
@@ -65,9 +65,8 @@ def gravity(x: Array, m: Array) -> Array:
 
 
 def gravity_and_ball(x: Array, m: Array) -> Array:
-    """`gravity` and a hard ball of radius 4 centred on (5, -15), which no body enters."""
-    depth = jnp.hypot(x[..., 0] - 5.0, x[..., 1] + 15.0) - 4.0
-    return gravity(x, m) + 1.0 / jnp.logaddexp(0.0, 1e4 * depth) * 1e4
+    """`gravity`, and 1/depth at a depth outside a ball of radius 4 about (5, -15), which nothing enters."""
+    return gravity(x, m) + 1 / (jnp.hypot(x[..., 0] - 5.0, x[..., 1] + 15.0) - 4.0)
 
 
 def no_friction(n: int) -> np.ndarray:
@@ -103,7 +102,7 @@ class Law:
     """Unit of time between two of the paper's steps."""
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
     pairs: Callable[[int], np.ndarray] = all_pairs
-    field: Callable[[Array, Array], Array] = field(default=no_field)
+    field: Callable[[Array, Array], Array] = no_field
     friction: Callable[[int], np.ndarray] = no_friction
 
 
@@ -121,7 +120,7 @@ LAWS: dict[str, Law] = {
         dt=5e-3,
     ),
     "r2": Law(
-        title="Newton's gravity, 1/r^2",
+        title="Newton's gravity, 1/r²",
         potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
         force=-M1 * M2 / S**2,
         dt=1e-3,
@@ -132,6 +131,52 @@ LAWS: dict[str, Law] = {
         force=Q1 * Q2 / S**2,
         dt=1e-3,
         initial=unit_charges,
+    ),
+    "damped": Law(
+        title="Hooke's law with friction, alike for all bodies",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=2e-2,
+        friction=even_friction,
+    ),
+    "damped_uneven": Law(
+        title="Hooke's law with the uneven friction of the paper's code",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=2e-2,
+        friction=uneven_friction,
+    ),
+    "discontinuous": Law(
+        title="Hooke's law beyond s = 2, nothing within",
+        # less the constant 1 of (s - 1)^2 at s = 2, so that the energy has no jump; the force is the same
+        potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
+        force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
+        dt=1e-2,
+    ),
+    "superposition": Law(
+        title="Coulomb's law and Newton's gravity together",
+        potential=lambda s, m1, m2, q1, q2: (q1 * q2 - m1 * m2) / s,
+        force=(Q1 * Q2 - M1 * M2) / S**2,
+        dt=1e-3,
+        initial=unit_charges,
+    ),
+    "string": Law(
+        title="a string of springs, falling",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=1e-2,
+        initial=hung_string,
+        pairs=chain,
+        field=gravity,
+    ),
+    "string_ball": Law(
+        title="a string of springs, falling on a ball",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=1e-2,
+        initial=hung_string,
+        pairs=chain,
+        field=gravity_and_ball,
     ),
 }
 

@@ -137,3 +137,21 @@ def heat(table: pd.DataFrame, title: str) -> Figure:
     axis.set(title=title, xlabel="", ylabel="")
     axis.tick_params(length=0)
     return figure
+
+
+def work_precision(table: pd.DataFrame) -> Figure:
+    """Throughput against energy error of each system, a line for each way of integrating."""
+    systems = table["system"].unique()
+    columns = min(5, len(systems))
+    rows = -(-len(systems) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.9 * columns, 2.7 * rows), squeeze=False, sharex=True, sharey=True)
+    for axis, system in zip(axes.flat, systems, strict=False):
+        for way, points in table[table["system"] == system].groupby("way"):
+            axis.loglog(points["energy_error_95"], points["trajectories_per_second"], "o-", markersize=4, label=way)
+        axis.set_title(system)
+    for axis in axes.flat[len(systems) :]:
+        axis.set_visible(False)
+    axes.flat[0].legend(frameon=False)
+    figure.supxlabel("95th percentile of the relative energy error")
+    figure.supylabel("trajectories per second")
+    return figure

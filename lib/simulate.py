@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from scipy.interpolate import CubicSpline
 
 from lib.errors import InputError
 from lib.integrate import Derivative, Solution, integrate
@@ -84,6 +85,30 @@ def _total_energy(law_name: str, bodies: Array) -> Array:
 def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
     """Kinetic and potential energy [...] of bodies [..., n, 2*dim+2]."""
     return np.asarray(_batched(_total_energy, law_name, bodies.ndim - 2)(jnp.asarray(bodies, float)))
+
+
+def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """Energy that friction has taken by each time, [..., times], of bodies [..., times, n, 2*dim+2].
+
+    The integral of sum_i friction_i v_i^2, of a cubic spline through the snapshots.
+    """
+    dim = bodies.shape[-1] // 2 - 1
+    friction = get_law(law_name).friction(bodies.shape[-2])
+    power = (friction * (bodies[..., dim : 2 * dim].astype(float) ** 2).sum(-1)).sum(-1)
+    return CubicSpline(times, power, axis=-1).antiderivative()(times)
+
+
+def energy_error(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """Error of the energy balance [..., times] of bodies [..., times, n, 2*dim+2].
+
+    |E(t) + dissipated(t) - E(0)|, relative to the sum of the sizes of kinetic and potential energy at the start.
+    """
+    dim = bodies.shape[-1] // 2 - 1
+    start = bodies[..., :1, :, :].astype(float)
+    kinetic = 0.5 * (start[..., -1] * (start[..., dim : 2 * dim] ** 2).sum(-1)).sum(-1)
+    total = total_energy(law_name, bodies)
+    balance = total + dissipated_energy(law_name, times, bodies) - total[..., :1]
+    return np.abs(balance) / (kinetic + np.abs(total[..., :1] - kinetic))
 
 
 def initial_bodies(law_name: str, count: int, n: int, dim: int, seed: int, stream: int = 0) -> np.ndarray:

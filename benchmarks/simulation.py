@@ -1,0 +1,132 @@
+"""Simulation: throughput and energy error of each law, as ratios to the original's way of working.
+
+    python -m benchmarks.simulation            # the table below and benchmarks/simulation.csv, .png
+
+The baseline is the way of the paper's code: `jax.experimental.ode.odeint`, float32, jitted, one trajectory
+at a time in a Python loop. Both are timed without their compilation, which is counted beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jax.experimental.ode import odeint
+
+from lib import plots
+from lib.files import whole, write_text
+from lib.laws import LAWS
+from lib.runs import DIMENSIONS
+from lib.simulate import derivative, energy_error, initial_bodies, simulate, snapshot_times
+
+HERE = Path(__file__).parent
+TOLERANCES = (1e-5, 1e-7, 1e-9, 1e-11)
+BASELINE_TOLERANCES = (1.4e-8, 1e-5, 1e-3)
+"""The first is odeint's default, which the paper's code uses."""
+
+
+def spread(law: str, times: np.ndarray, bodies: np.ndarray) -> float:
+    """95th percentile over trajectories of the largest relative energy error; a broken trajectory counts as 1."""
+    return float(np.quantile(np.nan_to_num(energy_error(law, times, bodies).max(axis=-1), nan=1.0), 0.95))
+
+
+def baseline(law: str, dim: int, initial: np.ndarray, times: np.ndarray, tolerance: float) -> tuple[float, float, np.ndarray]:
+    """Seconds to compile, seconds for all trajectories, and the trajectories, float32, one at a time."""
+    rate = derivative(law)
+    with jax.enable_x64(False):
+
+        @jax.jit
+        def one(state, constants):
+            grid = jnp.asarray(times, jnp.float32)
+            return odeint(lambda y, t: rate(y, constants), state, grid, rtol=tolerance, atol=tolerance, mxstep=2000)
+
+        states = jnp.asarray(initial[..., : 2 * dim], jnp.float32)
+        constants = jnp.asarray(initial[..., 2 * dim :], jnp.float32)
+        started = time.perf_counter()
+        one(states[0], constants[0]).block_until_ready()
+        compiled = time.perf_counter()
+        found = [np.asarray(one(s, c)) for s, c in zip(states, constants, strict=True)]
+        seconds = time.perf_counter() - compiled
+    fixed = np.broadcast_to(initial[:, None, :, 2 * dim :], (len(initial), len(times), initial.shape[1], 2))
+    return compiled - started, seconds, np.concatenate([np.stack(found).astype(float), fixed], axis=-1)
+
+
+def ours(law: str, initial: np.ndarray, times: np.ndarray, tolerance: float) -> tuple[float, float, np.ndarray]:
+    """Seconds to compile, seconds for all trajectories, and the trajectories."""
+    started = time.perf_counter()
+    simulate(law, initial, times, tolerance=tolerance)
+    middle = time.perf_counter()
+    bodies, _ = simulate(law, initial, times, tolerance=tolerance)
+    seconds = time.perf_counter() - middle
+    return middle - started - seconds, seconds, bodies
+
+
+def measure(law: str, dim: int, count: int, baseline_count: int) -> list[dict[str, float | str]]:
+    """Rows of work and precision of one system, baseline and ours."""
+    times = snapshot_times(law)
+    initial = initial_bodies(law, count, 4, dim, seed=0)
+    rows: list[dict[str, float | str]] = []
+    for way, tolerances in (("odeint", BASELINE_TOLERANCES), ("ours", TOLERANCES)):
+        for tolerance in tolerances:
+            if way == "odeint":
+                compiling, seconds, bodies = baseline(law, dim, initial[:baseline_count], times, tolerance)
+            else:
+                compiling, seconds, bodies = ours(law, initial, times, tolerance)
+            rows.append(
+                {
+                    "system": f"{law}-{dim}d",
+                    "way": way,
+                    "tolerance": tolerance,
+                    "trajectories": len(bodies),
+                    "compile_seconds": compiling,
+                    "trajectories_per_second": len(bodies) / seconds,
+                    "energy_error_95": spread(law, times, bodies),
+                }
+            )
+    return rows
+
+
+def ratios(table: pd.DataFrame) -> pd.DataFrame:
+    """Ours at its working tolerance over the original's at its own, one row a system."""
+    theirs = table[(table["way"] == "odeint") & (table["tolerance"] == BASELINE_TOLERANCES[0])].set_index("system")
+    mine = table[(table["way"] == "ours") & (table["tolerance"] == 1e-9)].set_index("system")
+    rate, error = "trajectories_per_second", "energy_error_95"
+    return pd.DataFrame(
+        {
+            "odeint per second": theirs[rate],
+            "ours per second": mine[rate],
+            "speed-up": mine[rate] / theirs[rate],
+            "odeint energy error": theirs[error],
+            "ours energy error": mine[error],
+            "10,000 in seconds": 10_000 / mine[rate] + mine["compile_seconds"],
+        }
+    )
+
+
+def main() -> None:
+    """Measure, print the ratios, write table and figure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
+    parser.add_argument("--laws", nargs="+", default=list(LAWS), choices=list(LAWS))
+    parser.add_argument("--dims", nargs="+", type=int, default=list(DIMENSIONS), choices=DIMENSIONS)
+    parser.add_argument("--count", type=int, default=10_000, help="trajectories of ours")
+    parser.add_argument("--baseline-count", type=int, default=300, help="trajectories of the baseline")
+    options = parser.parse_args()
+    rows = []
+    for dim in options.dims:
+        for law in options.laws:
+            rows += measure(law, dim, options.count, options.baseline_count)
+            print(ratios(pd.DataFrame(rows)).tail(1).to_string(float_format="%.3g", header=len(rows) == 7), flush=True)
+    table = pd.DataFrame(rows)
+    write_text(HERE / "simulation.csv", table.to_csv(index=False, float_format="%.4g"))
+    plots.style()
+    with whole(HERE / "simulation.png") as scratch:
+        plots.work_precision(table).savefig(scratch)
+
+
+if __name__ == "__main__":
+    main()

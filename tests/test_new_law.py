@@ -1,0 +1,44 @@
+"""Adding a law is one entry: a Yukawa law, registered here, goes through every stage's library."""
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import sympy
+
+from lib import datasets, messages, training, verdict
+from lib.laws import LAWS, Q1, Q2, Law, S, unit_charges
+from lib.recipe import Recipe
+from lib.runs import parse_run
+
+
+def test_a_law_registered_at_run_time_goes_all_the_way(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    yukawa = Law(
+        title="Yukawa's law",
+        potential=lambda s, m1, m2, q1, q2: q1 * q2 * jnp.exp(-s) / s,
+        force=Q1 * Q2 * sympy.exp(-S) * (1 / S + 1 / S**2),
+        dt=2e-3,
+        initial=unit_charges,
+    )
+    monkeypatch.setitem(LAWS, "yukawa", yukawa)
+    run = parse_run("yukawa-2d", "reciprocal", profile="smoke")
+
+    test_set = datasets.load(run.system, "test", run.profile)
+    assert len(test_set.features) == 20
+
+    model, card = training.train(run, Recipe(graphs=100_000, batch=128))
+    guess = np.abs(test_set.accelerations).sum(-1).mean()
+    assert card["test_loss_per_node"] < guess
+
+    edges = messages.extract(model, run, test_set)
+    found = messages.scores(edges, messages.choose_channels(edges, run.system.dim))
+    assert found["r2_force_trimmed"] > found["r2_acceleration_trimmed"]
+    assert 0.3 < found["r2_force_trimmed"] <= 1
+
+    law = "q1*q2*exp(-r)*(1/r + 1/r**2)/r"
+    rows = [f"({a}*dx + {b}*dy)*{law}" for a, b in ((1, 0.5), (-0.5, 1))]
+    fronts = [pd.DataFrame({"complexity": [1], "loss": [0.0], "expression": [row], "chosen": [True]}) for row in rows]
+    probes = verdict.probe(edges.trimmed().inputs)
+    assert verdict.judge(fronts, run.system, probes).gauge == "force"
+    impostors = [front.assign(expression=front["expression"].str.replace("exp(-r)*", "")) for front in fronts]
+    assert not verdict.judge(impostors, run.system, probes).recovered
