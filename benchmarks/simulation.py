@@ -41,7 +41,7 @@ def baseline(law: str, dim: int, initial: np.ndarray, times: np.ndarray, toleran
     with jax.enable_x64(False):
 
         @jax.jit
-        def one(state, constants):
+        def one(state: jax.Array, constants: jax.Array) -> jax.Array:
             grid = jnp.asarray(times, jnp.float32)
             return odeint(lambda y, t: rate(y, constants), state, grid, rtol=tolerance, atol=tolerance, mxstep=2000)
 

@@ -43,9 +43,14 @@ def trained_mark(run: Run) -> Path:
     return checkpoint(run).with_suffix(".trained")
 
 
+def outputs_of_system(system: System, profile: str) -> Path:
+    """Folder of a system's rendered simulation, and of its runs."""
+    return workspace(profile) / "outputs" / str(system)
+
+
 def outputs(run: Run) -> Path:
     """Folder of a run's rendered notebooks and results."""
-    return workspace(run.profile) / "outputs" / str(run.system) / run.folder
+    return outputs_of_system(run.system, run.profile) / run.folder
 
 
 def results(profile: str) -> Path:

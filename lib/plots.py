@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+import sympy
+from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.artist import Artist
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+
+from lib.laws import M1, M2, Q1, Q2, SOFTENING, Law, S
 
 INK = "#333333"
 
@@ -31,7 +38,7 @@ def style() -> None:
 def trails(features: np.ndarray, count: int = 4) -> Figure:
     """Paths of the first `count` trajectories [trajectories, times, n, 2*dim+2], fading in; dots as heavy as bodies."""
     figure, axes = plt.subplots(1, count, figsize=(3.2 * count, 3.2))
-    colours = sns.color_palette()
+    colours = sns.color_palette(n_colors=features.shape[2])
     for axis, bodies in zip(axes, features[:count], strict=True):
         for k in range(bodies.shape[1]):
             path = bodies[:, k, :2]
@@ -45,14 +52,50 @@ def trails(features: np.ndarray, count: int = 4) -> Figure:
     return figure
 
 
+def animate(bodies: np.ndarray, path: Path, frames: int = 50, tail: int = 25) -> None:
+    """Write a trajectory [times, n, 2*dim+2] as a small GIF: each body with the tail of its recent path."""
+    figure, axis = plt.subplots(figsize=(3, 3), dpi=64)
+    low, high = bodies[..., :2].min(axis=(0, 1)), bodies[..., :2].max(axis=(0, 1))
+    centre, half = (low + high) / 2, 0.55 * max(high - low)
+    axis.set(xlim=centre[0] + [-half, half], ylim=centre[1] + [-half, half], aspect="equal", xticks=[], yticks=[])
+    colours = sns.color_palette(n_colors=bodies.shape[1])
+    paths = [axis.plot([], [], color=colour, alpha=0.5, linewidth=1.5)[0] for colour in colours]
+    dots = axis.scatter(*bodies[0, :, :2].T, s=25 * bodies[0, :, -1] ** (2 / 3), c=colours, zorder=3)
+
+    def draw(now: int) -> list[Artist]:
+        for k, line in enumerate(paths):
+            line.set_data(*bodies[max(0, now - tail) : now + 1, k, :2].T)
+        dots.set_offsets(bodies[now, :, :2])
+        return [*paths, dots]
+
+    steps = np.linspace(0, len(bodies) - 1, frames).astype(int)
+    FuncAnimation(figure, draw, steps).save(path, PillowWriter(fps=15))
+    plt.close(figure)
+
+
+def force_profile(law: Law) -> Figure:
+    """Force and potential between bodies of unit mass and charge against their distance."""
+    r = np.linspace(0.05, 4, 400)
+    force = np.broadcast_to(sympy.lambdify((S, M1, M2, Q1, Q2), law.force, "numpy")(r + SOFTENING, 1.0, 1.0, 1.0, 1.0), r.shape)
+    potential = np.broadcast_to(law.potential(r + SOFTENING, 1.0, 1.0, 1.0, 1.0), r.shape)
+    figure, axes = plt.subplots(1, 2, figsize=(7, 2.6))
+    for axis, values, label in zip(axes, (force, potential), ("force", "potential"), strict=True):
+        axis.axhline(0, color=INK, linewidth=0.6)
+        axis.plot(r, values)
+        axis.set(xlabel="r", ylabel=label)
+        if np.abs(values).max() > 20:
+            axis.set_yscale("symlog", linthresh=1)
+    return figure
+
+
 def energy_drift(times: np.ndarray, error: np.ndarray) -> Figure:
     """Quantiles over trajectories of the relative energy error [trajectories, times]."""
-    figure, axis = plt.subplots(figsize=(5, 3))
+    figure, axis = plt.subplots(figsize=(6.5, 3))
     for quantile, shade in ((0.5, 1.0), (0.95, 0.65), (1.0, 0.35)):
         label = {0.5: "median", 0.95: "95th percentile", 1.0: "largest"}[quantile]
         axis.semilogy(times[1:], np.quantile(error, quantile, axis=0)[1:], color="C0", alpha=shade, label=label)
     axis.set(xlabel="time", ylabel="relative energy error")
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 

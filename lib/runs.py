@@ -12,6 +12,11 @@ from lib.variants import VARIANTS, get_variant
 DIMENSIONS = (2, 3)
 RELEASED = ("spring-2d",)
 """Systems whose trained weights and results are part of the project."""
+SIMULATED = (
+    *(f"{law}-{dim}d" for dim in DIMENSIONS for law in ("spring", "r1", "r2", "charge")),
+    *(f"{law}-2d" for law in ("damped", "damped_uneven", "discontinuous", "superposition", "string", "string_ball")),
+)
+"""Systems whose rendered simulation is part of the project: those of the paper's tables, and the others in 2D."""
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ def simulate(system: System, profile: str) -> Job:
     return Job(
         "1_simulate",
         str(system),
-        paths.workspace(profile) / "outputs" / str(system) / "1_simulate.ipynb",
+        paths.outputs_of_system(system, profile) / "1_simulate.ipynb",
         {"system": str(system), "profile": profile},
         code("1_simulate", "laws", "integrate", "simulate", "datasets"),
-        [*files, *(file.with_suffix(".json") for file in files)],
+        [*files, *(file.with_suffix(".json") for file in files), paths.outputs_of_system(system, profile) / "trajectory.gif"],
         depends=asdict(get_profile(profile))["trajectories"],
     )
 
@@ -129,9 +129,9 @@ def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], **rest: A
 RUN_STAGES: tuple[Callable[[Run], Job], ...] = (analyse, distil)
 
 
-def jobs(runs: list[Run], profile: str, retrain: bool = False) -> list[Job]:
-    """All jobs that lead to the report on the given runs."""
-    systems = list(dict.fromkeys(run.system for run in runs))
+def jobs(runs: list[Run], systems: list[System], profile: str, retrain: bool = False) -> list[Job]:
+    """All jobs that lead to the report on the given runs, and the simulation of the given systems besides."""
+    systems = list(dict.fromkeys([*(run.system for run in runs), *systems]))
     return [
         *(simulate(system, profile) for system in systems),
         *(train(run, retrain) for run in runs),

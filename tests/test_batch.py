@@ -17,6 +17,10 @@ from lib.runs import RELEASED, select
 from lib.stages import jobs
 
 
+RUNS = [word for name in RELEASED for word in ("--only", name)]
+"""The released runs, without the simulations of further systems."""
+
+
 def batch(workspace: Path, *arguments: str, **options) -> subprocess.Popen:
     call = [sys.executable, "-m", "lib.batch", "--profile", "smoke", *arguments]
     environment = os.environ | {"WORKSPACE": str(workspace), "PYTHONPATH": str(paths.ROOT)}
@@ -42,15 +46,15 @@ def results(workspace: Path, folder: str) -> dict[str, bytes]:
 
 
 def test_every_stage_of_every_released_run_and_then_nothing(tmp_path):
-    finished(batch(tmp_path, "--retrain"))
+    finished(batch(tmp_path, "--retrain", *RUNS))
     table = pd.read_csv(tmp_path / "outputs" / "results.csv")
     assert len(table) == len(select([])) and set(table["profile"]) == {"smoke"}
     assert table["test_loss_per_node"].between(0, 20).all()
-    for job in jobs(select([], "smoke"), "smoke"):
+    for job in jobs(select([], "smoke"), [], "smoke"):
         notebook = tmp_path / job.notebook.relative_to(paths.workspace("smoke"))
         assert notebook.exists()
     started = time.monotonic()
-    assert "Nothing to be done" in finished(batch(tmp_path, "--retrain"))
+    assert "Nothing to be done" in finished(batch(tmp_path, "--retrain", *RUNS))
     assert time.monotonic() - started < 60
 
 
@@ -81,9 +85,11 @@ def test_a_second_batch_waits_for_the_first(tmp_path):
 
 
 def test_without_retrain_released_weights_are_read_and_never_written():
-    for job in jobs(select([]), "full"):
+    for job in jobs(select([]), [], "full"):
         assert not any("model_weights" in str(path) for path in job.outputs)
-    trained = [path for job in jobs(select([]), "full", retrain=True) for path in job.outputs if path.suffix == ".safetensors"]
+    trained = [
+        path for job in jobs(select([]), [], "full", retrain=True) for path in job.outputs if path.suffix == ".safetensors"
+    ]
     assert len(trained) == 6 * len(RELEASED)
 
 
