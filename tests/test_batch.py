@@ -16,7 +16,6 @@ from lib.files import read_json
 from lib.runs import RELEASED, select
 from lib.stages import jobs
 
-
 RUNS = [word for name in RELEASED for word in ("--only", name)]
 """The released runs, without the simulations of further systems."""
 
