@@ -21,7 +21,11 @@ bodies_of = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 def test_force_is_minus_the_gradient_of_the_potential(law, dim, rng):
     pair = get_law(law).initial(2, dim, rng.standard_normal)
     x, q, m = pair[:, :dim], pair[:, -2], pair[:, -1]
-    gradient = np.asarray(jax.grad(potential_energy, argnums=1)(law, x, q, m))
+
+    def of_the_pair(x):
+        return potential_energy(law, x, q, m) - get_law(law).field(x, m).sum()
+
+    gradient = np.asarray(jax.grad(of_the_pair)(x))
     inputs = np.stack([edge_inputs(pair[0], pair[1]), edge_inputs(pair[1], pair[0])])
     np.testing.assert_allclose(pair_force(law, inputs), -gradient, rtol=1e-9, atol=1e-12)
 

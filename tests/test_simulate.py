@@ -1,5 +1,6 @@
 """The simulator against what is known exactly: conservation laws, symmetries, analytic orbits, SciPy."""
 
+import jax
 import numpy as np
 import pytest
 import sympy
@@ -28,10 +29,11 @@ def run(law, count=48, dim=2, n=4, seed=1, **options):
 @every_law
 @every_dim
 def test_energy_is_conserved_but_for_what_friction_takes(law, dim):
-    error = energy_error(law, *run(law, dim=dim)).max(axis=-1)
-    # the dissipated part is the integral of a spline through the snapshots, good to its spacing
-    allowed = 1e-6 if get_law(law).friction is no_friction else 2e-3
-    assert np.quantile(error, 0.95) < allowed
+    # times close enough for a spline through them to integrate what friction takes
+    times = np.linspace(0, snapshot_times(law)[-1], 1001)
+    bodies, _ = simulate(law, initial_bodies(law, 32, 4, dim, seed=1), times)
+    error = energy_error(law, times, bodies).max(axis=-1)
+    assert np.quantile(error, 0.95) < 1e-5
 
 
 def test_friction_only_takes_energy():
@@ -121,7 +123,7 @@ def test_two_bodies_follow_keplers_ellipse(kepler, eccentricity):
 def test_the_method_converges_at_its_order(kepler):
     times = np.linspace(0, 4 * np.pi, 5)
     work, errors = [], []
-    for tolerance in (1e-5, 1e-6, 1e-7, 1e-8, 1e-9):
+    for tolerance in (1e-7, 1e-8, 1e-9, 1e-10):
         bodies, solution = simulate(kepler, pair_at_nearest(0.6), times, tolerance=tolerance)
         errors.append(np.abs(bodies[0, -1, 0, :2] - bodies[0, -1, 1, :2] - orbit(0.6, times)[-1]).max())
         work.append(solution.steps[0])
@@ -131,8 +133,8 @@ def test_the_method_converges_at_its_order(kepler):
 
 @pytest.mark.parametrize("law", ["spring", "r1", "r2", "charge", "damped", "string_ball"])
 def test_scipy_at_a_tight_tolerance_agrees(law):
-    times, bodies = run(law, count=6, seed=9)
-    rate = derivative(law)
+    times, bodies = run(law, count=3, seed=9)
+    rate = jax.jit(derivative(law))
     for found in bodies:
         start, fixed = found[0, :, :4], found[0, :, 4:]
         reference = solve_ivp(
