@@ -190,6 +190,7 @@ def work_precision(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(rows, columns, figsize=(2.9 * columns, 2.7 * rows), squeeze=False, sharex=True, sharey=True)
     for axis, system in zip(axes.flat, systems, strict=False):
         for way, points in table[table["system"] == system].groupby("way"):
+            points = points.sort_values("tolerance")
             axis.loglog(points["energy_error_95"], points["trajectories_per_second"], "o-", markersize=4, label=way)
         axis.set_title(system)
     for axis in axes.flat[len(systems) :]:
