@@ -55,17 +55,17 @@ def hung_string(n: int, dim: int, normal: Normal) -> np.ndarray:
 
 
 def no_field(x: Array, m: Array) -> Array:
-    """Potential energy of each body in an outer field: none."""
+    """None."""
     return jnp.zeros_like(m)
 
 
 def gravity(x: Array, m: Array) -> Array:
-    """Potential energy of each body, m y: a unit downward pull."""
+    """U = m y, a downward pull of 1."""
     return m * x[..., 1]
 
 
 def gravity_and_ball(x: Array, m: Array) -> Array:
-    """`gravity`, and 1/depth at a depth outside a ball of radius 4 about (5, -15), which nothing enters."""
+    """U = m y + 1/depth, the depth above a ball of radius 4 about (5, -15), which nothing enters."""
     return gravity(x, m) + 1 / (jnp.hypot(x[..., 0] - 5.0, x[..., 1] + 15.0) - 4.0)
 
 
@@ -103,6 +103,7 @@ class Law:
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
     pairs: Callable[[int], np.ndarray] = all_pairs
     field: Callable[[Array, Array], Array] = no_field
+    """Potential energy [n] of each body in an outer field, of x [n, dim] and m [n]; its docstring says it in words."""
     friction: Callable[[int], np.ndarray] = no_friction
 
 
