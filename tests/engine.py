@@ -1,0 +1,27 @@
+"""The batch engine as a process of its own, for tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lib import paths
+from lib.runs import RELEASED
+
+RUNS = [word for name in RELEASED for word in ("--only", name)]
+"""The released runs, without the simulations of further systems."""
+
+
+def batch(workspace: Path, *arguments: str, **options) -> subprocess.Popen:
+    call = [sys.executable, "-m", "lib.batch", "--profile", "smoke", *arguments]
+    environment = os.environ | {"WORKSPACE": str(workspace), "PYTHONPATH": str(paths.ROOT)}
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    return subprocess.Popen(
+        call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=workspace, **options
+    )
+
+
+def finished(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0, output
+    return output
