@@ -44,15 +44,18 @@ def test_without_retrain_released_weights_are_read_and_never_written():
 
 
 @pytest.mark.parametrize(
-    ("parameters", "line"),
+    ("stage", "parameters", "line"),
     [
-        (("system=spring-2d", "variant=l2"), "unknown variant 'l2': choose one of standard"),
-        (("system=nothing-2d", "variant=l1"), "unknown law 'nothing': choose one of spring"),
-        (("system=spring-2d", "variant=l1", "profile=tiny"), "unknown profile 'tiny'"),
+        ("2_train", ("system=spring-2d", "variant=l2"), "unknown variant 'l2': choose one of standard"),
+        ("2_train", ("system=spring-2d", "profile=tiny"), "unknown profile 'tiny': choose one of full, smoke"),
+        ("1_simulate", ("system=nothing-2d",), "unknown law 'nothing': choose one of spring"),
+        ("1_simulate", ("system=spring-4d",), "unknown system 'spring-4d': write a law and a dimension, 2d or 3d"),
+        ("1_simulate", ("system=spring-2d", "n=1"), "n = 1: a pair law needs 2 bodies or more"),
+        ("1_simulate", ("system=spring-2d", "dt=-0.1"), "dt = -0.1: choose a positive step"),
     ],
 )
-def test_a_stage_with_bad_parameters_ends_in_one_line(tmp_path, monkeypatch, capsys, parameters, line):
-    monkeypatch.setattr(sys, "argv", ["execute", "2_train", str(tmp_path / "out.ipynb"), *parameters])
+def test_a_stage_with_bad_parameters_ends_in_one_line(tmp_path, monkeypatch, capsys, stage, parameters, line):
+    monkeypatch.setattr(sys, "argv", ["execute", stage, str(tmp_path / "out.ipynb"), *parameters])
     assert execute() == 1
     error = capsys.readouterr().err.strip().splitlines()
     assert line in error[-1] and "Traceback" not in "".join(error)
