@@ -48,7 +48,7 @@ def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> Non
                     scratch,
                     parameters,
                     kernel_name="python3",
-                    cwd=str(scratch.parent),
+                    cwd=str(source.parent),
                     log_output=True,
                     progress_bar=False,
                     start_timeout=120,
