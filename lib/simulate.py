@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ from lib.laws import SOFTENING, get_law
 STEPS = 500
 EVERY = 5
 """Of `STEPS` steps of dt, every fifth is kept, as in the paper's code: 100 snapshots."""
+
+PART = 10_000
+"""Systems of bodies evaluated at once."""
 
 
 def snapshot_times(law_name: str, dt: float | None = None) -> np.ndarray:
@@ -64,16 +67,19 @@ def derivative(law_name: str) -> Derivative:
 
 
 @cache
-def _batched(function: Callable[..., Array], law_name: str, batch_axes: int) -> Callable[[Array], Array]:
-    mapped = partial(function, law_name)
-    for _ in range(batch_axes):
-        mapped = jax.vmap(mapped)
-    return jax.jit(mapped)
+def _in_parts(function: Callable[..., Array], law_name: str) -> Callable[[np.ndarray], Array]:
+    return jax.jit(lambda systems: jax.lax.map(lambda b: function(law_name, b.astype(float)), systems, batch_size=PART))
+
+
+def _each(function: Callable[..., Array], law_name: str, bodies: np.ndarray) -> np.ndarray:
+    """A function of every [n, 2*dim+2] in bodies [..., n, 2*dim+2], a part at a time so that memory stays small."""
+    found = np.asarray(_in_parts(function, law_name)(bodies.reshape(-1, *bodies.shape[-2:])))
+    return found.reshape(*bodies.shape[:-2], *found.shape[1:])
 
 
 def accelerations(law_name: str, bodies: np.ndarray) -> np.ndarray:
-    """Accelerations [..., n, dim] of bodies [..., n, 2*dim+2]."""
-    return np.asarray(_batched(acceleration, law_name, bodies.ndim - 2)(jnp.asarray(bodies, float)))
+    """Accelerations [..., n, dim] of bodies [..., n, 2*dim+2], in float64."""
+    return _each(acceleration, law_name, bodies)
 
 
 def _total_energy(law_name: str, bodies: Array) -> Array:
@@ -84,7 +90,7 @@ def _total_energy(law_name: str, bodies: Array) -> Array:
 
 def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
     """Kinetic and potential energy [...] of bodies [..., n, 2*dim+2]."""
-    return np.asarray(_batched(_total_energy, law_name, bodies.ndim - 2)(jnp.asarray(bodies, float)))
+    return _each(_total_energy, law_name, bodies)
 
 
 def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
