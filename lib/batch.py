@@ -7,6 +7,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pandas as pd
 
@@ -103,6 +104,8 @@ def main() -> int:
         profiles = sorted(p.name for p in (paths.ROOT / "workflow" / "profiles").iterdir())
         if options.executor and options.executor not in profiles:
             raise InputError(f"unknown executor '{options.executor}': choose one of {', '.join(profiles)}")
+        if options.executor and find_spec(f"snakemake_executor_plugin_{options.executor}") is None:
+            raise InputError(f"executor {options.executor} needs: pip install snakemake-executor-plugin-{options.executor}")
     except InputError as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 2

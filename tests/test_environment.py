@@ -50,6 +50,7 @@ def test_help(name):
         (("--profile", "huge"), "unknown profile 'huge': choose one of full, smoke"),
         (("--cores", "0"), "cores = 0: choose 1 or more"),
         (("--executor", "condor"), "unknown executor 'condor': choose one of slurm"),
+        (("--executor", "slurm"), "executor slurm needs: pip install snakemake-executor-plugin-slurm"),
     ],
 )
 def test_bad_requests_end_in_one_line(arguments, line):
