@@ -1,5 +1,6 @@
 """The batch engine: every stage of every released run on the smoke profile, and what bad requests meet."""
 
+import fcntl
 import sys
 import time
 
@@ -27,11 +28,14 @@ def test_every_stage_of_every_released_run_and_then_nothing(tmp_path):
 
 
 def test_a_second_batch_waits_for_the_first(tmp_path):
-    first = batch(tmp_path, "--only", "spring-2d/l1", "--dry-run")
-    second = batch(tmp_path, "--only", "spring-2d/l1", "--dry-run")
-    outputs = [finished(first), finished(second)]
-    assert sum("another run is at work here; waiting for it" in output for output in outputs) <= 1
-    assert all("4_symbolic_regression_spring_2d_l1" in output for output in outputs)
+    (tmp_path / "build").mkdir()
+    with (tmp_path / "build" / "run.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        second = batch(tmp_path, "--only", "spring-2d/l1", "--dry-run")
+        assert "another run is at work here; waiting for it" in second.stdout.readline()
+        time.sleep(1)
+        assert second.poll() is None
+    assert "4_symbolic_regression_spring_2d_l1" in finished(second)
 
 
 def test_without_retrain_released_weights_are_read_and_never_written():
