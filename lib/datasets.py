@@ -16,7 +16,7 @@ from lib.files import read_json, sha256, whole, write_json
 from lib.laws import get_law
 from lib.profiles import get_profile
 from lib.runs import System
-from lib.simulate import EVERY, STEPS, accelerations, check, initial_bodies, simulate, snapshot_times
+from lib.simulate import EVERY, STEPS, TOLERANCE, accelerations, check, initial_bodies, simulate, snapshot_times
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def make(
         "force": str(get_law(system.law).force),
         "steps": STEPS,
         "every": EVERY * every,
+        "tolerance": TOLERANCE,
         "seed": seed,
         "stream": stream,
         "requested": count,
@@ -137,6 +138,7 @@ def load(
         "requested": counts[split],
         "dt": step,
         "force": str(get_law(system.law).force),
+        "tolerance": TOLERANCE,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):

@@ -1,9 +1,10 @@
 """An adaptive Runge-Kutta integrator for many independent trajectories at once.
 
-Every trajectory keeps its own time, step size and error control (Dormand-Prince 8(7) from
-diffrax, with its dense output). Trajectories travel in a fixed number of lanes; a lane whose
-trajectory has ended takes the next one from the queue, so that the few hard trajectories, those
-with close encounters, never make the many easy ones wait.
+Every trajectory keeps its own time, step size and error control (Dormand-Prince 8(7), with the
+tableau and the dense output that diffrax gives). Trajectories travel in a fixed number of lanes; a
+lane whose trajectory has ended takes the next one from the queue, so that the few hard
+trajectories, those with close encounters, never make the many easy ones wait. Lanes are the last
+axis of every array: neighbours in memory do the same arithmetic, which the processor does at once.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from tqdm import tqdm
 
 jax.config.update("jax_enable_x64", True)
 
+TABLEAU = diffrax.Dopri8.tableau
+DENSE = diffrax.Dopri8.interpolation_cls.eval_coeffs
+"""[stages, powers]: a stage's weight at a share of the step, as a polynomial, highest power first, down to the first."""
 SAVES_PER_STEP = 4
 """A step may pass this many save times at most; they are read off its dense output."""
 STEPS_PER_VISIT = 32
@@ -46,63 +50,82 @@ class Solution:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Lanes:
-    """The trajectories under way, one a lane."""
+    """The trajectories under way, one a lane, [..., lanes]."""
 
     t: Array
     h: Array
     y: Array
+    slope: Array
+    """dy/dt at y, the last stage of the step that led there."""
     constants: Array
     saved: Array
     steps: Array
-    out: Array
 
 
-def _attempt(lane: Lanes, derivative: Derivative, times: Array, tolerance: float) -> Lanes:
-    """One attempted step of one lane."""
-    solver = diffrax.Dopri8()
-    term = diffrax.ODETerm(lambda t, y, constants: derivative(y, constants))
+def _combine(weights: np.ndarray | list[Array], stages: list[Array]) -> Array:
+    """Weighted sum of stages, without those of no weight."""
+    terms = [w * k for w, k in zip(weights, stages, strict=True) if not (isinstance(w, float) and w == 0)]
+    return sum(terms[1:], terms[0])
+
+
+def _attempt(lanes: Lanes, derivative: Derivative, times: Array, tolerance: float) -> tuple[Lanes, tuple[Array, Array, Array]]:
+    """One attempted step of every lane.
+
+    Returns the lanes after it, and what to save: states [SAVES_PER_STEP, *state, lanes], the index
+    of the first one's time [lanes], and which of them are to be saved [SAVES_PER_STEP, lanes].
+    """
     last = len(times) - 1
-    passed = lane.saved + jnp.arange(SAVES_PER_STEP)
-    h = jnp.minimum(lane.h, times[jnp.minimum(passed[-1], last)] - lane.t)
-    t1 = lane.t + h
-    state = solver.init(term, lane.t, t1, lane.y, lane.constants)
-    y1, error, dense, _, _ = solver.step(term, lane.t, t1, lane.y, lane.constants, state, True)
+    passed = lanes.saved + jnp.arange(SAVES_PER_STEP)[:, None]
+    save_times = times[jnp.minimum(passed, last)]
+    h = jnp.minimum(lanes.h, save_times[-1] - lanes.t)
+    t1 = lanes.t + h
 
-    scale = tolerance * (1 + jnp.maximum(jnp.abs(lane.y), jnp.abs(y1)))
-    norm = jnp.sqrt(jnp.mean((error / scale) ** 2))
+    stages = [lanes.slope]
+    for row in TABLEAU.a_lower:
+        stages.append(derivative(lanes.y + h * _combine(row.tolist(), stages), lanes.constants))
+    # the tableau's last row is the step itself
+    y1 = lanes.y + h * _combine(TABLEAU.b_sol.tolist(), stages)
+    error = h * _combine(TABLEAU.b_error.tolist(), stages)
+
+    scale = tolerance * (1 + jnp.maximum(jnp.abs(lanes.y), jnp.abs(y1)))
+    # maxima and square roots are exact, so that a lane's steps are the same in any company
+    norm = jnp.max(jnp.abs(error) / scale, axis=tuple(range(error.ndim - 1)))
     norm = jnp.where(jnp.isfinite(norm), norm, 1e10)
     accepted = norm <= 1
-    growth = jnp.clip(0.9 * jnp.maximum(norm, 1e-10) ** (-1 / 8), 0.2, 5.0)
+    growth = jnp.clip(0.9 / jnp.sqrt(jnp.sqrt(jnp.sqrt(jnp.maximum(norm, 1e-10)))), 0.2, 5.0)
     # a step cut short by a save time says little about the step that the error allows
-    grown = jnp.where(h < lane.h, jnp.maximum(lane.h, h * growth), h * growth)
+    grown = jnp.where(h < lanes.h, jnp.maximum(lanes.h, h * growth), h * growth)
 
-    save_times = times[jnp.minimum(passed, last)]
     reached = accepted & (passed <= last) & (save_times <= t1)
-    interpolation = solver.interpolation_cls(t0=lane.t, t1=t1, **dense)
-    states = jax.vmap(interpolation.evaluate)(jnp.minimum(save_times, t1))
-    return Lanes(
-        t=jnp.where(accepted, t1, lane.t),
+    states = []
+    for save_time in save_times:
+        share = (jnp.minimum(save_time, t1) - lanes.t) / jnp.where(h > 0, h, 1.0)
+        weights = [share * jnp.polyval(jnp.asarray(row), share) if row.any() else 0.0 for row in DENSE]
+        states.append(lanes.y + h * _combine(weights, stages))
+    after = Lanes(
+        t=jnp.where(accepted, t1, lanes.t),
         h=jnp.where(accepted, grown, h * growth),
-        y=jnp.where(accepted, y1, lane.y),
-        constants=lane.constants,
-        saved=lane.saved + reached.sum(),
-        steps=lane.steps + (lane.saved <= last),
-        out=lane.out.at[jnp.where(reached, passed, last + 1)].set(states, mode="drop"),
+        y=jnp.where(accepted, y1, lanes.y),
+        slope=jnp.where(accepted, stages[-1], lanes.slope),
+        constants=lanes.constants,
+        saved=lanes.saved + reached.sum(axis=0),
+        steps=lanes.steps + (lanes.saved <= last),
     )
+    return after, (jnp.stack(states), lanes.saved, reached)
 
 
-@partial(jax.jit, static_argnums=1, donate_argnums=0)
-def _advance(lanes: Lanes, derivative: Derivative, times: Array, tolerance: float) -> Lanes:
-    step = jax.vmap(lambda lane: _attempt(lane, derivative, times, tolerance))
-    return jax.lax.fori_loop(0, STEPS_PER_VISIT, lambda _, lanes: step(lanes), lanes)
+@partial(jax.jit, static_argnums=1)
+def _advance(lanes: Lanes, derivative: Derivative, times: Array, tolerance: float) -> tuple[Lanes, tuple[Array, Array, Array]]:
+    """`STEPS_PER_VISIT` attempts, and what to save of each."""
+    rate = jax.jit(derivative)  # traced once for all stages
+    return jax.lax.scan(lambda lanes, _: _attempt(lanes, rate, times, tolerance), lanes, length=STEPS_PER_VISIT)
 
 
-@partial(jax.jit, donate_argnums=0)
-def _board(lanes: Lanes, slots: Array, y: Array, constants: Array, h: float) -> Lanes:
+@partial(jax.jit, static_argnums=1)
+def _board(lanes: Lanes, derivative: Derivative, slots: Array, y: Array, constants: Array, h: float) -> Lanes:
     """Put fresh trajectories into the given slots; slots beyond the last are dropped."""
-    put = partial(jax.tree.map, lambda old, new: old.at[slots].set(new, mode="drop"))
-    fresh = Lanes(t=0.0, h=h, y=y, constants=constants, saved=0, steps=0, out=jnp.nan)
-    return put(lanes, fresh)
+    fresh = Lanes(t=0.0, h=h, y=y, slope=derivative(y, constants), constants=constants, saved=0, steps=0)
+    return jax.tree.map(lambda old, new: old.at[..., slots].set(new, mode="drop"), lanes, fresh)
 
 
 def _integrate(
@@ -114,29 +137,28 @@ def _integrate(
     max_steps: int,
     lanes: int,
     bar: tqdm,
-) -> tuple[np.ndarray, np.ndarray]:
-    """States [trajectories, times, *state] and attempted steps [trajectories], on one core."""
+    states: np.ndarray,
+    steps: np.ndarray,
+) -> None:
+    """Fill in states [trajectories, times, *state] and attempted steps [trajectories], on one core."""
     count = len(initial)
     lanes = min(lanes, 1 << max(count - 1, 0).bit_length())
     grid = jnp.asarray(times, float)
     first_step = float(times[-1]) * 1e-4
     active = Lanes(
-        t=jnp.full(lanes, times[-1]),
-        h=jnp.full(lanes, first_step),
-        y=jnp.zeros((lanes, *initial.shape[1:])),
-        constants=jnp.ones((lanes, *constants.shape[1:])),
-        saved=jnp.full(lanes, len(times)),
+        t=jnp.full(lanes, times[-1], float),
+        h=jnp.full(lanes, first_step, float),
+        y=jnp.zeros((*initial.shape[1:], lanes)),
+        slope=jnp.zeros((*initial.shape[1:], lanes)),
+        constants=jnp.ones((*constants.shape[1:], lanes)),
+        saved=jnp.full(lanes, len(times), int),
         steps=jnp.zeros(lanes, int),
-        out=jnp.zeros((lanes, len(times), *initial.shape[1:])),
     )
-    states = np.empty((count, len(times), *initial.shape[1:]))
-    steps = np.zeros(count, int)
     passenger = np.full(lanes, -1)
     queue = 0
     while True:
         ended = (np.asarray(active.saved) == len(times)) | (np.asarray(active.steps) >= max_steps)
         landed = np.flatnonzero(ended & (passenger >= 0))
-        states[passenger[landed]] = np.asarray(active.out)[landed]
         steps[passenger[landed]] = np.asarray(active.steps)[landed]
         passenger[landed] = -1
         bar.update(len(landed))
@@ -149,15 +171,28 @@ def _integrate(
             slots[: len(boarding)] = free[: len(boarding)]
             passenger[free[: len(boarding)]] = boarding
             rows = np.resize(boarding, lanes)
-            active = _board(active, slots, initial[rows], constants[rows], first_step)
+            y, fixed = np.moveaxis(initial[rows], 0, -1), np.moveaxis(constants[rows], 0, -1)
+            active = _board(active, derivative, slots, y, fixed, first_step)
         if (passenger < 0).all():
-            return states, steps
+            return
         # the last stragglers need not drag empty lanes along
-        if queue == count and (passenger >= 0).sum() <= lanes // 16 and lanes >= 256:
-            kept = np.argsort(passenger < 0, kind="stable")[: lanes // 16]
-            active = jax.tree.map(lambda a, kept=kept: a[kept], active)
-            passenger, lanes = passenger[kept], lanes // 16
-        active = _advance(active, derivative, grid, tolerance)
+        if queue == count and (passenger >= 0).sum() <= lanes // 8 and lanes >= 128:
+            kept = np.argsort(passenger < 0, kind="stable")[: lanes // 8]
+            active = jax.tree.map(lambda a, kept=kept: a[..., kept], active)
+            passenger, lanes = passenger[kept], lanes // 8
+        active, to_save = _advance(active, derivative, grid, tolerance)
+        found, first, reached = map(np.asarray, to_save)
+        step, save, lane = np.nonzero(reached)
+        states[passenger[lane], first[step, lane] + save] = found[step, save, ..., lane]
+
+
+def lanes_of(state: int) -> int:
+    """Lanes for `state` numbers a trajectory.
+
+    Few enough that a step's stages stay near the processor, and that the compiler arranges the
+    arithmetic alike for all and for the last stragglers, which keeps results equal to the bit.
+    """
+    return min(128, max(16, 1 << (3072 // state).bit_length() - 1))
 
 
 def integrate(
@@ -166,28 +201,32 @@ def integrate(
     constants: np.ndarray,
     times: np.ndarray,
     *,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-7,
     max_steps: int = 100_000,
-    lanes: int = 512,
+    lanes: int | None = None,
     workers: int = os.cpu_count() or 1,
     label: str | None = None,
+    out: np.ndarray | None = None,
 ) -> Solution:
     """Integrate dy/dt = derivative(y, constants) from t = 0 for each trajectory.
 
     Args:
-        derivative: of one trajectory, state in, state out; a function that lives on, since its
-            compiled step is kept under its identity.
+        derivative: of y [*state, lanes] and constants [*constants, lanes], lane by lane; a function
+            that lives on, since its compiled step is kept under its identity.
         initial: [trajectories, *state], float64.
         constants: [trajectories, *constants], what stays fixed along a trajectory.
         times: [times], ascending, from 0 on.
         tolerance: absolute and relative local error allowed in a step.
         max_steps: attempted steps after which a trajectory is given up.
-        lanes: trajectories under way at once on each core.
+        lanes: trajectories under way at once on each core; None takes what suits the state's size.
         workers: cores; what is found does not depend on them.
         label: text of the progress bar; None shows none.
+        out: [trajectories, times, *state], where the states are written; None makes room for them.
     """
     workers = max(1, min(workers, len(initial) // 64))
-    states = np.empty((len(initial), len(times), *initial.shape[1:]))
+    lanes = lanes or lanes_of(int(np.prod(initial.shape[1:])))
+    states = np.empty((len(initial), len(times), *initial.shape[1:])) if out is None else out
+    states[:] = np.nan
     steps = np.zeros(len(initial), int)
     with (
         tqdm(total=len(initial), desc=label, disable=label is None, unit="trajectory") as bar,
@@ -196,9 +235,8 @@ def integrate(
 
         def share(first: int) -> None:
             mine = slice(first, None, workers)
-            states[mine], steps[mine] = _integrate(
-                derivative, initial[mine], constants[mine], times, tolerance, max_steps, lanes, bar
-            )
+            arrays = (initial[mine], constants[mine], times)
+            _integrate(derivative, *arrays, tolerance, max_steps, lanes, bar, states[mine], steps[mine])
 
         list(pool.map(share, range(workers)))
     complete = np.isfinite(states).all(axis=tuple(range(1, states.ndim)))

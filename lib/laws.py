@@ -21,14 +21,14 @@ S, M1, M2, Q1, Q2 = sympy.symbols("s m1 m2 q1 q2", real=True)
 Normal = Callable[[tuple[int, ...]], np.ndarray]
 
 
-def all_pairs(n: int) -> np.ndarray:
-    """Every pair of n bodies once, [pairs, 2] with i < j."""
-    return np.stack(np.triu_indices(n, 1), axis=1)
+def everyone(n: int) -> range:
+    """Offsets j - i of the bodies that act on each other: every pair of n bodies."""
+    return range(1, n)
 
 
-def chain(n: int) -> np.ndarray:
-    """Neighbours along a string of n bodies, [n - 1, 2]."""
-    return np.stack([np.arange(n - 1), np.arange(1, n)], axis=1)
+def neighbours(n: int) -> range:
+    """Offsets j - i of the bodies that act on each other: neighbours along a string of n bodies."""
+    return range(1, 2)
 
 
 def unit_normal(n: int, dim: int, normal: Normal) -> np.ndarray:
@@ -61,12 +61,12 @@ def no_field(x: Array, m: Array) -> Array:
 
 def gravity(x: Array, m: Array) -> Array:
     """U = m y, a downward pull of 1."""
-    return m * x[..., 1]
+    return m * x[:, 1]
 
 
 def gravity_and_ball(x: Array, m: Array) -> Array:
     """U = m y + 1/depth, the depth above a ball of radius 4 about (5, -15), which nothing enters."""
-    return gravity(x, m) + 1 / (jnp.hypot(x[..., 0] - 5.0, x[..., 1] + 15.0) - 4.0)
+    return gravity(x, m) + 1 / (jnp.hypot(x[:, 0] - 5.0, x[:, 1] + 15.0) - 4.0)
 
 
 def no_friction(n: int) -> np.ndarray:
@@ -101,10 +101,15 @@ class Law:
     dt: float
     """Unit of time between two of the paper's steps."""
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
-    pairs: Callable[[int], np.ndarray] = all_pairs
+    offsets: Callable[[int], range] = everyone
+    """Bodies i and i + offset act on each other."""
     field: Callable[[Array, Array], Array] = no_field
-    """Potential energy [n] of each body in an outer field, of x [n, dim] and m [n]; its docstring says it in words."""
+    """Potential energy [n, ...] of a body in a field, of x [n, dim, ...] and m [n, ...]; its docstring says it in words."""
     friction: Callable[[int], np.ndarray] = no_friction
+
+    def pairs(self, n: int) -> np.ndarray:
+        """Pairs of bodies that act on each other, [pairs, 2] with i < j."""
+        return np.array(sorted((i, i + k) for k in self.offsets(n) for i in range(n - k)))
 
 
 LAWS: dict[str, Law] = {
@@ -167,7 +172,7 @@ LAWS: dict[str, Law] = {
         force=-2 * (S - 1),
         dt=1e-2,
         initial=hung_string,
-        pairs=chain,
+        offsets=neighbours,
         field=gravity,
     ),
     "string_ball": Law(
@@ -176,7 +181,7 @@ LAWS: dict[str, Law] = {
         force=-2 * (S - 1),
         dt=1e-2,
         initial=hung_string,
-        pairs=chain,
+        offsets=neighbours,
         field=gravity_and_ball,
     ),
 }
