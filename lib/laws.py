@@ -101,6 +101,8 @@ class Law:
     dt: float
     """Unit of time between two of the paper's steps."""
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
+    loss: str = "mae"
+    """The loss under which networks learn it best; `relative` where a few collisions hold most of the error."""
     offsets: Callable[[int], range] = everyone
     """Bodies i and i + offset act on each other."""
     field: Callable[[Array, Array], Array] = no_field
@@ -130,12 +132,14 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
         force=-M1 * M2 / S**2,
         dt=1e-3,
+        loss="relative",
     ),
     "charge": Law(
         title="Coulomb's law",
         potential=lambda s, m1, m2, q1, q2: q1 * q2 / s,
         force=Q1 * Q2 / S**2,
         dt=1e-3,
+        loss="relative",
         initial=unit_charges,
     ),
     "damped": Law(
@@ -164,6 +168,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (q1 * q2 - m1 * m2) / s,
         force=(Q1 * Q2 - M1 * M2) / S**2,
         dt=1e-3,
+        loss="relative",
         initial=unit_charges,
     ),
     "string": Law(

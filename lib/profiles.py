@@ -29,7 +29,7 @@ PROFILES: dict[str, Profile] = {
     "full": Profile(
         folder=".",
         trajectories={"train": 10_000, "validation": 1_000, "test": 1_000},
-        graphs=3_000_000,
+        graphs=6_000_000,
         batch=256,
         regression_edges=2_000,
         evaluations=300_000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lib.laws import get_law
 from lib.profiles import get_profile
 from lib.runs import Run
 
@@ -14,17 +15,19 @@ class Recipe:
 
     graphs: int
     batch: int
+    loss: str = "mae"
+    """Name of the loss, of `lib.losses`."""
     hidden_rate: float = 5e-3
     """Peak learning rate of Muon, on the hidden matrices, matched to Adam's update size."""
     other_rate: float = 1e-2
     """Peak learning rate of Adam, on all else."""
-    warmup: float = 0.1
+    warmup: float = 0.03
     """Share of training in which rates rise linearly, before a cosine takes them to zero."""
     translation: float = 3.0
     """Standard deviation of the random shift of each graph."""
 
 
 def recipe_of(run: Run) -> Recipe:
-    """The recipe that a run's profile asks for."""
+    """The recipe that a run's profile and law ask for."""
     profile = get_profile(run.profile)
-    return Recipe(graphs=profile.graphs, batch=profile.batch)
+    return Recipe(graphs=profile.graphs, batch=profile.batch, loss=get_law(run.system.law).loss)

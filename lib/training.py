@@ -1,6 +1,6 @@
 """Training: accelerations learned from snapshots, with checkpoints that lose nothing.
 
-    loss = mean over nodes of |a - a_true|_1  +  the variant's regulariser
+    objective = loss(a, a_true) + the variant's regulariser,    loss = mean over nodes of |a - a_true|_1, or another
 
 Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed
 at a round's end draws what an unbroken one would have drawn, and ends with the same weights.
@@ -13,8 +13,8 @@ import logging
 import math
 import subprocess
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from lib import datasets, paths
+from lib import datasets, paths, tracking
 from lib.errors import InputError
 from lib.files import read_json, sha256, whole, write_json, write_text
 from lib.laws import get_law
+from lib.losses import Loss, get_loss, mae, relative
+from lib.memory import keep_freed_memory
 from lib.models import GraphNetwork
 from lib.recipe import Recipe, recipe_of
 from lib.runs import Run
@@ -39,7 +41,7 @@ log = logging.getLogger(__name__)
 ROUND = 100
 """Steps between two validations; also where a training can be resumed."""
 CHECKPOINT_SECONDS = 20.0
-VALIDATION_GRAPHS = 2_000
+VALIDATION_GRAPHS = 1_000
 PART = 4_000
 """Graphs evaluated at once."""
 N_BODIES = 4
@@ -78,11 +80,6 @@ def rate(progress: float, warmup: float) -> float:
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-
-
-def loss_per_node(predicted: Tensor, true: Tensor) -> Tensor:
-    """Mean over nodes of |error|_1; accelerations [graphs, n, dim]."""
-    return (predicted - true).abs().sum(-1).mean()
 
 
 class Optimiser:
@@ -129,22 +126,31 @@ class Optimiser:
 class Progress:
     """How far a training has come."""
 
-    step: int
-    seconds: float
-    history: list[dict[str, float]]
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_objective: float = math.inf
+    best_graphs: int = 0
 
 
-def _save_checkpoint(path: Path, model: GraphNetwork, optimiser: Optimiser, progress: Progress, identity: str) -> None:
+def _save_checkpoint(
+    path: Path, model: GraphNetwork, optimiser: Optimiser, progress: Progress, best: dict[str, Tensor], identity: str
+) -> None:
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
+    tensors |= {f"best.{k}": v for k, v in best.items()}
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with whole(path) as scratch:
         save_file(tensors, scratch, {"progress": json.dumps(asdict(progress)), "identity": identity})
 
 
-def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str) -> Progress:
-    """Take up the checkpoint of the same training, if there is one that can be read."""
-    fresh = Progress(0, 0.0, [])
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
+
+
+def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str) -> tuple[Progress, dict[str, Tensor]]:
+    """Take up the checkpoint of the same training, if there is one that can be read; its progress and best weights."""
+    fresh: tuple[Progress, dict[str, Tensor]] = (Progress(), {})
     if not path.exists():
         return fresh
     try:
@@ -156,9 +162,9 @@ def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str
     except (SafetensorError, OSError, KeyError) as damage:
         log.warning("checkpoint %s cannot be read (%s): training from the start", path.name, damage)
         return fresh
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    optimiser.restore({k.removeprefix("optimiser."): v for k, v in tensors.items() if k.startswith("optimiser.")})
-    return Progress(**json.loads(metadata["progress"]))
+    model.load_state_dict(_part(tensors, "model."))
+    optimiser.restore(_part(tensors, "optimiser."))
+    return Progress(**json.loads(metadata["progress"])), _part(tensors, "best.")
 
 
 def _round(
@@ -181,10 +187,38 @@ def _round(
 
 
 @torch.no_grad()
-def evaluate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor) -> float:
-    """Loss per node, in float32, of a model on bodies [graphs, n, 2*dim+2]."""
+def evaluate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor, loss: Loss = mae) -> float:
+    """A loss, in float32, of a model on bodies [graphs, n, 2*dim+2]; the paper's loss per node by default."""
     parts = zip(bodies.split(PART), accelerations.split(PART), strict=True)
-    return sum(float(loss_per_node(model(x), a)) * len(x) for x, a in parts) / len(bodies)
+    return sum(float(loss(model(x), a)) * len(x) for x, a in parts) / len(bodies)
+
+
+@torch.no_grad()
+def _validate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor, loss: Loss) -> tuple[float, float]:
+    """Loss per node and objective, with mean messages, in float32."""
+    predicted, penalty = model.penalised(bodies, torch.zeros((), device=bodies.device))
+    return float(mae(predicted, accelerations)), float(loss(predicted, accelerations) + penalty)
+
+
+def compiled(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """The function compiled on a GPU, or as it is where the compiler fails.
+
+    On processors it stays as it is: there the compiler's own kernels measured two to three times slower.
+    """
+    if device.type != "cuda":
+        return function
+    chosen = torch.compile(function)
+
+    def attempt(*args: Any) -> Any:
+        nonlocal chosen
+        try:
+            return chosen(*args)
+        except torch._dynamo.exc.TorchDynamoException as failure:
+            log.info("not compiled (%s): training goes on without", str(failure).splitlines()[0])
+            chosen = function
+            return function(*args)
+
+    return attempt
 
 
 def tensors(trajectories: datasets.Trajectories, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -201,56 +235,69 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     step at which a training diverged.
     """
     recipe = recipe or recipe_of(run)
+    loss = get_loss(recipe.loss)
+    keep_freed_memory()
     device = pick_device()
     train_set = datasets.load(run.system, "train", run.profile)
-    identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type, torch.get_num_threads()])
+    identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type])
     data = tensors(train_set, device)
     x_validation, a_validation = tensors(datasets.load(run.system, "validation", run.profile), device)
     every = max(1, len(x_validation) // VALIDATION_GRAPHS)  # spread over all trajectories
     x_validation, a_validation = x_validation[::every], a_validation[::every]
 
     model = build(run).to(device)
+    schedule = model.variant.schedule
+    forward = compiled(model.penalised, device)
     optimiser = Optimiser(model, recipe)
     checkpoint = paths.checkpoint(run)
-    progress = _resume(checkpoint, model, optimiser, identity)
+    progress, best = _resume(checkpoint, model, optimiser, identity)
     steps = math.ceil(recipe.graphs / recipe.batch)
     started = saved = time.monotonic()
     before = progress.seconds
     bar = tqdm(total=steps * recipe.batch, initial=progress.step * recipe.batch, desc=str(run), unit="graph", unit_scale=True)
-    with bar:
+    with bar, tracking.tracked(run, recipe) as track:
         while progress.step < steps:
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
             for x, a, noise in _round(run, recipe, model, data, progress.step // ROUND, count):
                 with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
-                    predicted, penalty = model.penalised(x, noise)
-                loss = loss_per_node(predicted, a)
-                (loss + penalty).backward()
+                    predicted, penalty = forward(x, noise)
+                (loss(predicted, a) + penalty).backward()
                 optimiser.step(progress.step / steps)
                 progress.step += 1
-                total += loss.detach()
+                total += mae(predicted.detach(), a)
             bar.update(count * recipe.batch)
             if not math.isfinite(float(total)):
                 raise FloatingPointError(f"{run} diverged: the loss is {float(total)} by step {progress.step}")
-            channels = model.variant.schedule(progress.step / steps, model.width, model.dim)
+            channels = schedule(progress.step / steps, model.width, model.dim)
             if channels < int(model.kept.sum()):
-                model.prune(x_validation[:1000], channels)
+                model.prune(x_validation, channels)
+            validation_loss, objective = _validate(model, x_validation, a_validation, loss)
             progress.seconds = before + time.monotonic() - started
+            graphs = progress.step * recipe.batch
             progress.history.append(
                 {
-                    "graphs": progress.step * recipe.batch,
+                    "graphs": graphs,
                     "train_loss_per_node": float(total) / count,
-                    "validation_loss_per_node": evaluate(model, x_validation, a_validation),
+                    "validation_loss_per_node": validation_loss,
+                    "objective": objective,
                     "channels": int(model.kept.sum()),
                 }
             )
-            bar.set_postfix_str(f"validation loss {progress.history[-1]['validation_loss_per_node']:.4f}")
+            # weights with channels that are still to be pruned are none to keep
+            if channels == schedule(1.0, model.width, model.dim) and objective < progress.best_objective:
+                progress.best_objective, progress.best_graphs = objective, graphs
+                best = {key: value.detach().clone() for key, value in model.state_dict().items()}
+            track(progress.history[-1])
+            bar.set_postfix_str(f"validation loss {validation_loss:.4f}")
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _save_checkpoint(checkpoint, model, optimiser, progress, identity)
+                _save_checkpoint(checkpoint, model, optimiser, progress, best, identity)
                 saved = time.monotonic()
-    _save_checkpoint(checkpoint, model, optimiser, progress, identity)
+    _save_checkpoint(checkpoint, model, optimiser, progress, best, identity)
+    model.load_state_dict(best)
 
-    test_loss = evaluate(model, *tensors(datasets.load(run.system, "test", run.profile), device))
+    test = tensors(datasets.load(run.system, "test", run.profile), device)
+    losses = {"test_loss_per_node": evaluate(model, *test), "test_relative_error": evaluate(model, *test, relative)}
     model = model.cpu().eval()
     card = {
         "system": str(run.system),
@@ -261,9 +308,10 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
         "data_sha256": train_set.record["sha256"],
         "commit": _commit(),
         "graphs_seen": steps * recipe.batch,
+        "graphs_of_best": progress.best_graphs,
         "train_seconds": round(progress.seconds, 1),
         "device": describe(device),
-        "test_loss_per_node": test_loss,
+        **losses,
         "history": thin(progress.history),
     }
     card = save(model, run, card)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from lib.errors import InputError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Width = Callable[[int], int]
 Regulariser = Callable[["Tensor", "Tensor | None"], "Tensor | float"]
 Schedule = Callable[[float, int, int], int]
+Switch = Callable[["Variant"], "Variant"]
 
 
 def hundred(dim: int) -> int:
@@ -45,15 +46,37 @@ def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean**2 + log_variance.exp() - log_variance - 1).sum(-1).mean()
 
 
+def cosine(phase: float, width: int, dim: int) -> float:
+    """Channels along half a cosine, slow at both ends."""
+    return dim + (width - dim) * (1 + math.cos(math.pi * phase)) / 2
+
+
+def exponential(phase: float, width: int, dim: int) -> float:
+    """Channels by a constant factor, fast at first."""
+    return width * (dim / width) ** phase
+
+
+def linear(phase: float, width: int, dim: int) -> float:
+    """Channels at a constant rate."""
+    return width + (dim - width) * phase
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """Channels removed as training goes on, from all down to as many as dimensions."""
+
+    shape: Callable[[float, int, int], float] = cosine
+    end: float = 0.65
+    """Share of training at which only `dim` channels are left."""
+
+    def __call__(self, progress: float, width: int, dim: int) -> int:
+        """Channels kept at a share of training."""
+        return max(dim, round(self.shape(min(progress / self.end, 1.0), width, dim)))
+
+
 def keep_all(progress: float, width: int, dim: int) -> int:
     """No pruning."""
     return width
-
-
-def cosine_pruning(progress: float, width: int, dim: int) -> int:
-    """Channels kept at a share of training: from all to `dim` on a cosine that ends at 65%."""
-    phase = min(progress / 0.65, 1.0)
-    return dim + round((width - dim) * (1 + math.cos(math.pi * phase)) / 2)
 
 
 @dataclass(frozen=True)
@@ -77,13 +100,42 @@ VARIANTS: dict[str, Variant] = {
     "bottleneck": Variant("as many channels as dimensions", width=dimension),
     "l1": Variant("100 channels under an L1 penalty", regulariser=l1),
     "kl": Variant("100 Gaussian channels under a KL penalty", gaussian=True, regulariser=kl),
-    "pruning": Variant("100 channels, pruned while training", schedule=cosine_pruning),
+    "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
     "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, reciprocal=True),
 }
 
 
+def _reciprocal(variant: Variant) -> Variant:
+    return replace(variant, title=f"{variant.title}, action = -reaction", reciprocal=True)
+
+
+def _pruned(words: str, **changed: Any) -> Switch:
+    def switch(variant: Variant) -> Variant:
+        if not isinstance(variant.schedule, Pruning):
+            raise InputError(f"'{words}' is a way of pruning: write it after pruning, as pruning-{words}")
+        return replace(variant, title=f"{variant.title} ({words})", schedule=replace(variant.schedule, **changed))
+
+    return switch
+
+
+SWITCHES: dict[str, Switch] = {
+    "reciprocal": _reciprocal,
+    "exponential": _pruned("exponential", shape=exponential),
+    "linear": _pruned("linear", shape=linear),
+    "75": _pruned("75", end=0.75),
+    "85": _pruned("85", end=0.85),
+}
+"""Changes that any variant, or any of its kind, can take, written after its name: `l1-reciprocal`, `pruning-linear-85`."""
+
+
 def get_variant(name: str) -> Variant:
-    """The registered variant of that name; `InputError` with the valid names otherwise."""
-    if name not in VARIANTS:
+    """The registered variant of that name, its switches thrown; `InputError` with the valid names otherwise."""
+    base, *switches = name.split("-")
+    if base not in VARIANTS:
         raise InputError(f"unknown variant '{name}': choose one of {', '.join(VARIANTS)}")
-    return VARIANTS[name]
+    variant = VARIANTS[base]
+    for switch in switches:
+        if switch not in SWITCHES:
+            raise InputError(f"unknown switch '{switch}' of variant '{name}': choose of {', '.join(SWITCHES)}")
+        variant = SWITCHES[switch](variant)
+    return variant

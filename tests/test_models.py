@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from lib.laws import all_pairs, chain
+from lib.errors import InputError
+from lib.laws import get_law
 from lib.models import GraphNetwork
-from lib.variants import VARIANTS, Variant, cosine_pruning, get_variant, kl, l1
+from lib.variants import VARIANTS, Variant, get_variant, kl, l1
 
 DIM, BODIES = 2, 4
 
 
 def network(variant: Variant, pairs=None) -> GraphNetwork:
     torch.manual_seed(0)
-    return GraphNetwork(all_pairs(BODIES) if pairs is None else pairs, DIM, variant)
+    return GraphNetwork(get_law("spring").pairs(BODIES) if pairs is None else pairs, DIM, variant)
 
 
 def random_bodies(graphs: int = 5) -> torch.Tensor:
@@ -21,8 +22,9 @@ def random_bodies(graphs: int = 5) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
-@pytest.mark.parametrize("pairs", [all_pairs(BODIES), chain(BODIES)], ids=["all pairs", "chain"])
-def test_batches_agree_with_explicit_loops(variant, pairs):
+@pytest.mark.parametrize("law", ["spring", "string"])
+def test_batches_agree_with_explicit_loops(variant, law):
+    pairs = get_law(law).pairs(BODIES)
     model, bodies = network(variant, pairs), random_bodies(2)
     neighbours = {k: [j for a, b in pairs.tolist() for i, j in ((a, b), (b, a)) if i == k] for k in range(BODIES)}
 
@@ -71,10 +73,39 @@ def test_pruning_keeps_the_channels_that_vary_most():
     assert int((model.messages(bodies)[0].flatten(0, 1).std(0) > 0).sum()) == 7
 
 
-def test_pruning_schedule_ends_at_the_dimension_by_65_percent():
-    kept = [cosine_pruning(p, 100, 3) for p in np.linspace(0, 1, 101)]
-    assert kept[0] == 100 and kept[65] == kept[-1] == 3
+@pytest.mark.parametrize("shape", ["", "-linear", "-exponential"])
+@pytest.mark.parametrize("end", [65, 75, 85])
+def test_pruning_schedules_end_at_the_dimension_when_they_say(shape, end):
+    schedule = get_variant(f"pruning{shape}" + (f"-{end}" if end != 65 else "")).schedule
+    kept = [schedule(p, 100, 3) for p in np.linspace(0, 1, 101)]
+    assert kept[0] == 100 and kept[end] == kept[-1] == 3 and kept[end - 15] > 3
     assert sorted(kept, reverse=True) == kept
+
+
+def test_pruning_shapes_differ_as_their_names_say():
+    half = {shape: get_variant(f"pruning{shape}").schedule(0.65 / 2, 100, 4) for shape in ("", "-linear", "-exponential")}
+    assert half == {"": 52, "-linear": 52, "-exponential": 20}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_can_be_made_reciprocal(name):
+    model = network(get_variant(f"{name}-reciprocal"))
+    messages, _ = model.messages(random_bodies())
+    torch.testing.assert_close(messages, -messages[:, model.opposite])
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("l2", "unknown variant 'l2': choose one of standard, bottleneck, l1, kl, pruning, reciprocal"),
+        ("l1-loud", "unknown switch 'loud' of variant 'l1-loud': choose of reciprocal, exponential, linear, 75, 85"),
+        ("l1-linear", "'linear' is a way of pruning: write it after pruning, as pruning-linear"),
+    ],
+)
+def test_unknown_variants_end_in_one_line(name, line):
+    with pytest.raises(InputError) as raised:
+        get_variant(name)
+    assert str(raised.value) == line
 
 
 def test_regularisers_are_those_of_the_formulae():

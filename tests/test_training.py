@@ -2,6 +2,8 @@
 
 import json
 import math
+import platform
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +11,9 @@ from safetensors.torch import load_file
 
 from lib import datasets, paths, training
 from lib.errors import InputError
-from lib.recipe import Recipe
+from lib.losses import LOSSES
+from lib.memory import keep_freed_memory
+from lib.recipe import Recipe, recipe_of
 from lib.runs import parse_run
 
 RECIPE = Recipe(graphs=64 * 250, batch=64)
@@ -85,6 +89,52 @@ def test_a_diverging_training_stops_and_says_where():
     with pytest.raises(FloatingPointError, match=r"spring-2d/reciprocal diverged: the loss is (nan|inf) by step \d+"):
         training.train(smoke(), wild)
     assert not paths.weights(smoke()).exists()
+
+
+def test_the_best_weights_on_validation_are_kept():
+    _, card = training.train(smoke("pruning"), Recipe(graphs=64 * 600, batch=64, hidden_rate=0.05, other_rate=0.05))
+    assert card["history"][-1]["graphs"] == 64 * 600
+    pruned = [entry for entry in card["history"] if entry["channels"] == 2]
+    assert card["graphs_of_best"] == min(pruned, key=lambda entry: entry["objective"])["graphs"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains(loss):
+    _, card = training.train(smoke(), replace(RECIPE, graphs=64 * 150, loss=loss))
+    assert card["recipe"]["loss"] == loss
+    assert card["history"][-1]["objective"] < card["history"][0]["objective"]
+
+
+def test_losses_are_those_of_the_formulae():
+    predicted, true = torch.tensor([[[1.0, 3.0], [0.5, 0.0]]]), torch.tensor([[[0.0, 0.0], [0.0, 0.0]]])
+    assert {name: loss(predicted, true).item() for name, loss in LOSSES.items()} == pytest.approx(
+        {"mae": 4.5 / 2, "mse": 10.25 / 2, "huber": (0.5 + 2.5 + 0.125) / 2, "relative": 4.5 / 2}
+    )
+    collision = torch.tensor([[[30.0, 40.0]]])
+    assert LOSSES["relative"](collision + 1, collision).item() == pytest.approx(2 / 51)
+
+
+def test_the_law_says_its_loss():
+    assert recipe_of(parse_run("r2-3d", "l1")).loss == "relative"
+    assert recipe_of(parse_run("spring-3d", "l1")).loss == "mae"
+
+
+def test_a_compiler_that_fails_is_passed_over(monkeypatch, caplog):
+    def broken(function):
+        def fail(*args):
+            raise torch._dynamo.exc.Unsupported("no compiler here")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", broken)
+    with caplog.at_level("INFO"):
+        double = training.compiled(lambda x: 2 * x, torch.device("cuda"))
+        assert double(3) == double(3) == 6
+    assert [record.message for record in caplog.records] == ["not compiled (no compiler here): training goes on without"]
+
+
+def test_freed_memory_is_kept():
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
 
 
 def truncated(path):

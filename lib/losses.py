@@ -1,0 +1,42 @@
+"""The registry of losses: what a training makes small, of errors and true accelerations [graphs, n, dim]."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn.functional import huber_loss, mse_loss
+
+from lib.errors import InputError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def mae(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean over nodes of |error|_1, the paper's loss and the unit of its Table 3."""
+    return (predicted - true).abs().sum(-1).mean()
+
+
+def mse(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean over nodes of |error|^2."""
+    return mse_loss(predicted, true) * true.shape[-1]
+
+
+def huber(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean over nodes of the sum of Huber's loss with its corner at 1."""
+    return huber_loss(predicted, true) * true.shape[-1]
+
+
+def relative(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean over nodes of |error|_1 / (1 + |a|): a collision's huge acceleration weighs no more than any other."""
+    return ((predicted - true).abs().sum(-1) / (1 + true.norm(dim=-1))).mean()
+
+
+LOSSES: dict[str, Loss] = {"mae": mae, "mse": mse, "huber": huber, "relative": relative}
+
+
+def get_loss(name: str) -> Loss:
+    """The registered loss of that name; `InputError` with the valid names otherwise."""
+    if name not in LOSSES:
+        raise InputError(f"unknown loss '{name}': choose one of {', '.join(LOSSES)}")
+    return LOSSES[name]

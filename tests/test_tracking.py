@@ -1,0 +1,45 @@
+"""Tracking: off by itself, offline with the real package, and never a question for an account."""
+
+import pytest
+
+from lib import tracking
+from lib.errors import InputError
+from lib.recipe import Recipe
+from lib.runs import parse_run
+
+RUN, RECIPE = parse_run("spring-2d", "l1", 0, "smoke"), Recipe(graphs=64, batch=64)
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_it_is_off_by_itself(workspace):
+    with tracking.tracked(RUN, RECIPE) as track:
+        track({"graphs": 64, "validation_loss_per_node": 1.0})
+    assert not list(workspace.rglob("*.wandb"))
+
+
+def test_offline_writes_a_record(workspace, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    with tracking.tracked(RUN, RECIPE) as track:
+        track({"graphs": 64, "validation_loss_per_node": 1.25})
+    (record,) = workspace.rglob("*.wandb")
+    assert b"validation_loss_per_node" in record.read_bytes()
+
+
+def test_online_without_an_account_ends_in_one_line(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "online")
+    with pytest.raises(InputError, match="WANDB_MODE = online needs WANDB_API_KEY"):
+        tracking.mode()
+
+
+def test_an_unknown_mode_ends_in_one_line(monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "loud")
+    with pytest.raises(InputError, match="WANDB_MODE = loud: choose one of disabled, offline, online"):
+        tracking.mode()
