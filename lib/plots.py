@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, Law, S
+from lib.variants import Variant
 
 INK = "#333333"
 
@@ -132,6 +133,76 @@ def predicted_against_true(true: np.ndarray, predicted: np.ndarray, most: int = 
         axis.scatter(true[pick, k], predicted[pick, k], s=3, alpha=0.4, linewidths=0, rasterized=True)
         axis.axline((0, 0), slope=1, color=INK, linewidth=0.8, zorder=0)
         axis.set(xlabel=f"true $a_{'xyz'[k]}$", ylabel=f"predicted $a_{'xyz'[k]}$")
+    return figure
+
+
+def network(variant: Variant, dim: int) -> Figure:
+    """The graph network as a variant has it: what goes in, what is sent, what comes out."""
+    features, width = 2 * dim + 2, variant.width(dim)
+    edge = "edge(i, j) - edge(j, i)" if variant.reciprocal else "edge(i, j)"
+    message = f"message\n{width} channels" + (",\nmean and variance" if variant.gaussian else "")
+    boxes = [
+        (f"bodies i and j\n2 x {features} numbers", "white"),
+        (f"{edge}\n300 - 300 - 300", "C0"),
+        (message, "C1"),
+        ("sum over j", "white"),
+        ("node(i, sum)\n300 - 300 - 300", "C0"),
+        (f"acceleration of i\n{dim} numbers", "white"),
+    ]
+    figure, axis = plt.subplots(figsize=(11, 1.5))
+    for k, (text, colour) in enumerate(boxes):
+        shade = "white" if colour == "white" else (*sns.color_palette()[int(colour[1])], 0.25)
+        look = {"boxstyle": "round,pad=0.5", "facecolor": shade, "edgecolor": INK}
+        axis.text(2.1 * k, 0, text, ha="center", va="center", fontsize=9.5, bbox=look, zorder=2)
+        if k:
+            axis.annotate("", (2.1 * k - 0.85, 0), (2.1 * k - 1.25, 0), arrowprops={"arrowstyle": "->", "color": INK})
+    axis.set(xlim=(-1.2, 2.1 * len(boxes) - 1), ylim=(-0.6, 0.6))
+    axis.axis("off")
+    return figure
+
+
+def error_against_distance(bodies: np.ndarray, error: np.ndarray, bins: int = 25) -> Figure:
+    """Quartiles of a body's |error|_1 [graphs, n] against the distance of its neighbour; bodies [graphs, n, 2*dim+2]."""
+    dim = bodies.shape[-1] // 2 - 1
+    apart = np.linalg.norm(bodies[:, :, None, :dim] - bodies[:, None, :, :dim], axis=-1)
+    nearest = np.where(np.eye(bodies.shape[1], dtype=bool), np.inf, apart).min(axis=-1).ravel()
+    edges = np.quantile(nearest, np.linspace(0, 1, bins + 1))
+    group = np.clip(np.searchsorted(edges, nearest) - 1, 0, bins - 1)
+    quartiles = np.array([np.quantile(error.ravel()[group == k], [0.25, 0.5, 0.75]) for k in range(bins)])
+    middle = np.array([np.median(nearest[group == k]) for k in range(bins)])
+    figure, axis = plt.subplots(figsize=(5.5, 3))
+    axis.fill_between(middle, quartiles[:, 0], quartiles[:, 2], alpha=0.25, linewidth=0, label="middle half")
+    axis.loglog(middle, quartiles[:, 1], "o-", markersize=3, label="median")
+    axis.set(xlabel="distance to the nearest body", ylabel="|error|$_1$")
+    axis.legend(frameon=False)
+    return figure
+
+
+def rollouts(true: np.ndarray, learned: np.ndarray) -> Figure:
+    """True paths (thin) and learned ones (wide, pale) of trajectories [trajectories, times, n, 2*dim+2]."""
+    figure, axes = plt.subplots(1, len(true), figsize=(3.2 * len(true), 3.2))
+    colours = sns.color_palette(n_colors=true.shape[2])
+    for axis, exact, found in zip(axes, true, learned, strict=True):
+        for k, colour in enumerate(colours):
+            axis.plot(*found[:, k, :2].T, color=colour, linewidth=5, alpha=0.3, solid_capstyle="round")
+            axis.plot(*exact[:, k, :2].T, color=colour, linewidth=1)
+            axis.plot(*exact[-1, k, :2], "o", color=colour, markersize=4)
+        low, high = exact[..., :2].min(axis=(0, 1)), exact[..., :2].max(axis=(0, 1))
+        centre, half = (low + high) / 2, 0.6 * max(high - low)
+        axis.set(xlim=centre[0] + [-half, half], ylim=centre[1] + [-half, half], aspect="equal", xticks=[], yticks=[])
+    return figure
+
+
+def divergence(times: np.ndarray, true: np.ndarray, learned: np.ndarray) -> Figure:
+    """Quartiles over trajectories of the mean distance of learned from true bodies [trajectories, times, n, 2*dim+2]."""
+    dim = true.shape[-1] // 2 - 1
+    apart = np.linalg.norm((true - learned)[..., :dim], axis=-1).mean(axis=-1)
+    low, middle, high = np.quantile(apart, [0.25, 0.5, 0.75], axis=0)
+    figure, axis = plt.subplots(figsize=(5.5, 3))
+    axis.fill_between(times[1:], low[1:], high[1:], alpha=0.25, linewidth=0, label="middle half")
+    axis.semilogy(times[1:], middle[1:], label="median")
+    axis.set(xlabel="time", ylabel="distance from the truth")
+    axis.legend(frameon=False)
     return figure
 
 

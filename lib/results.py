@@ -33,6 +33,8 @@ COLUMNS = [
     "recovered",
     "gauge",
     "expressions",
+    "loss",
+    "test_relative_error",
 ]
 PARTS = ("training.json", "messages.json", "verdict.json")
 

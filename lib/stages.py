@@ -67,6 +67,7 @@ def simulate(system: System, profile: str) -> Job:
 
 def train(run: Run, retrain: bool) -> Job:
     """Stage 2: training, or only its report where the run has weights and is not to be trained again."""
+    source = code("2_train", "models", "variants", "losses", "training", "rollout")
     weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
     trains = retrain or not weights[0].exists()
     reads = data(run.system, run.profile)
@@ -75,12 +76,12 @@ def train(run: Run, retrain: bool) -> Job:
         return _of(
             run,
             "2_train",
-            [*code("2_train", "models", "training"), *reads],
+            [*source, *reads],
             [*written, *weights, paths.trained_mark(run)],
             depends=asdict(recipe_of(run)),
             parallel=True,
         )
-    return _of(run, "2_train", [*code("2_train", "models", "training"), *reads, *weights], written)
+    return _of(run, "2_train", [*source, *reads, *weights], written)
 
 
 def analyse(run: Run) -> Job:
