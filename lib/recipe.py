@@ -17,12 +17,18 @@ class Recipe:
     batch: int
     loss: str = "mae"
     """Name of the loss, of `lib.losses`."""
+    optimiser: str = "muon"
+    """Muon on the hidden matrices with Adam on the rest, or `adam` on all."""
     hidden_rate: float = 5e-3
-    """Peak learning rate of Muon, on the hidden matrices, matched to Adam's update size."""
+    """Peak learning rate of Muon, matched to Adam's update size."""
     other_rate: float = 1e-2
-    """Peak learning rate of Adam, on all else."""
+    """Peak learning rate of Adam."""
+    schedule: str = "cosine"
+    """Name of the learning rate's course, of `lib.optimiser`."""
     warmup: float = 0.03
-    """Share of training in which rates rise linearly, before a cosine takes them to zero."""
+    """Share of training in which rates rise to their peak, before they fall to zero."""
+    bfloat16: bool = True
+    """Whether products are bfloat16 where the hardware has them; weights are float32 in any case."""
     translation: float = 3.0
     """Standard deviation of the random shift of each graph."""
 

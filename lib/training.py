@@ -32,6 +32,7 @@ from lib.laws import get_law
 from lib.losses import Loss, get_loss, mae, relative
 from lib.memory import keep_freed_memory
 from lib.models import GraphNetwork
+from lib.optimiser import Optimiser
 from lib.recipe import Recipe, recipe_of
 from lib.runs import Run
 from lib.variants import get_variant
@@ -73,53 +74,6 @@ def has_bfloat16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported()
     able = torch.cpu.get_capabilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def rate(progress: float, warmup: float) -> float:
-    """Learning rate at a share of training, relative to its peak: linear up, cosine down to zero."""
-    if progress < warmup:
-        return progress / warmup
-    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-
-
-class Optimiser:
-    """Muon on the hidden matrices, Adam on the rest, under one schedule."""
-
-    def __init__(self, model: GraphNetwork, recipe: Recipe) -> None:
-        named = list(model.named_parameters())
-        hidden = [p for name, p in named if "hidden" in name and p.ndim == 2]
-        others = [p for name, p in named if not ("hidden" in name and p.ndim == 2)]
-        self.recipe = recipe
-        self.parts = {
-            "muon": (torch.optim.Muon(hidden, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"), recipe.hidden_rate),
-            "adam": (torch.optim.Adam(others), recipe.other_rate),
-        }
-
-    def step(self, progress: float) -> None:
-        """Apply and clear the gradients, at a share of training."""
-        for part, peak in self.parts.values():
-            part.param_groups[0]["lr"] = peak * rate(progress, self.recipe.warmup)
-            part.step()
-            part.zero_grad()
-
-    def state(self) -> dict[str, Tensor]:
-        """Its tensors, by flat names."""
-        return {
-            f"{name}.{index}.{key}": value
-            for name, (part, _) in self.parts.items()
-            for index, entry in part.state_dict()["state"].items()
-            for key, value in entry.items()
-        }
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up tensors that `state` gave."""
-        for name, (part, _) in self.parts.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for flat, value in tensors.items():
-                if flat.startswith(name + "."):
-                    _, index, key = flat.split(".")
-                    state.setdefault(int(index), {})[key] = value
-            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
 
 
 @dataclass
@@ -248,6 +202,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     model = build(run).to(device)
     schedule = model.variant.schedule
     forward = compiled(model.penalised, device)
+    low_precision = recipe.bfloat16 and has_bfloat16(device)
     optimiser = Optimiser(model, recipe)
     checkpoint = paths.checkpoint(run)
     progress, best = _resume(checkpoint, model, optimiser, identity)
@@ -260,7 +215,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
             for x, a, noise in _round(run, recipe, model, data, progress.step // ROUND, count):
-                with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+                with torch.autocast(device.type, torch.bfloat16, enabled=low_precision):
                     predicted, penalty = forward(x, noise)
                 (loss(predicted, a) + penalty).backward()
                 optimiser.step(progress.step / steps)

@@ -13,6 +13,7 @@ from lib import datasets, paths, training
 from lib.errors import InputError
 from lib.losses import LOSSES
 from lib.memory import keep_freed_memory
+from lib.optimiser import SCHEDULES
 from lib.recipe import Recipe, recipe_of
 from lib.runs import parse_run
 
@@ -173,7 +174,19 @@ def test_missing_weights_say_so():
         training.load(smoke("l1"))
 
 
-def test_rate_rises_then_falls_to_zero():
-    rates = [training.rate(step / 100, 0.1) for step in range(101)]
-    assert rates[0] == 0 and rates[10] == 1 and math.isclose(rates[100], 0, abs_tol=1e-12)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_rise_then_fall_to_zero(name):
+    rates = [SCHEDULES[name](step / 100, 0.1) for step in range(101)]
+    assert rates[0] <= 0.04 and math.isclose(rates[10], 1) and math.isclose(rates[100], 0, abs_tol=1e-12)
     assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)
+
+
+@pytest.mark.parametrize("changed", [{"optimiser": "adam", "other_rate": 1e-3}, {"schedule": "one-cycle"}, {"bfloat16": False}])
+def test_other_recipes_train(changed):
+    _, card = training.train(smoke(), replace(RECIPE, graphs=64 * 150, **changed))
+    assert card["history"][-1]["objective"] < card["history"][0]["objective"]
+
+
+def test_an_unknown_optimiser_ends_in_one_line():
+    with pytest.raises(InputError, match="'sgd' is neither optimiser nor schedule here: choose one of muon, adam"):
+        training.train(smoke(), replace(RECIPE, optimiser="sgd"))
