@@ -121,10 +121,10 @@ def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str
     return Progress(**json.loads(metadata["progress"])), _part(tensors, "best.")
 
 
-def _round(
+def batches(
     run: Run, recipe: Recipe, model: GraphNetwork, data: tuple[Tensor, Tensor], number: int, steps: int
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """The batches of one round: shifted bodies, accelerations, noise for Gaussian messages."""
+    """The batches of a round of steps: shifted bodies, accelerations, noise for Gaussian messages."""
     bodies, accelerations = data
     dim, device = run.system.dim, bodies.device
     generator = torch.Generator().manual_seed(run.seed * 1_000_003 + number)
@@ -138,6 +138,23 @@ def _round(
             size = (recipe.batch, model.edges.shape[1], model.width)
             noise = torch.randn(size, generator=generator).to(device)
         yield x, accelerations[index], noise
+
+
+def step(
+    forward: Callable[..., tuple[Tensor, Tensor | float]],
+    loss: Loss,
+    optimiser: Optimiser,
+    batch: tuple[Tensor, Tensor, Tensor | None],
+    share: float,
+    bfloat16: bool,
+) -> Tensor:
+    """One step at a share of training, with `forward` the model's `penalised`; the batch's loss per node before it."""
+    x, a, noise = batch
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
+        predicted, penalty = forward(x, noise)
+    (loss(predicted, a) + penalty).backward()
+    optimiser.step(share)
+    return mae(predicted.detach(), a)
 
 
 @torch.no_grad()
@@ -214,13 +231,9 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
         while progress.step < steps:
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
-            for x, a, noise in _round(run, recipe, model, data, progress.step // ROUND, count):
-                with torch.autocast(device.type, torch.bfloat16, enabled=low_precision):
-                    predicted, penalty = forward(x, noise)
-                (loss(predicted, a) + penalty).backward()
-                optimiser.step(progress.step / steps)
+            for batch in batches(run, recipe, model, data, progress.step // ROUND, count):
+                total += step(forward, loss, optimiser, batch, progress.step / steps, low_precision)
                 progress.step += 1
-                total += mae(predicted.detach(), a)
             bar.update(count * recipe.batch)
             if not math.isfinite(float(total)):
                 raise FloatingPointError(f"{run} diverged: the loss is {float(total)} by step {progress.step}")
