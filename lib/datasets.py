@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ class Trajectories:
     def thinned(self, every: int) -> Trajectories:
         """The same trajectories with each `every`-th snapshot."""
         return Trajectories(self.features[:, ::every], self.accelerations[:, ::every], self.record)
+
+    def sample(self, graphs: int) -> Trajectories:
+        """At least so many graphs, if there are, spread evenly over trajectories and times."""
+        every = max(1, math.isqrt(math.prod(self.features.shape[:2]) // graphs))
+        return Trajectories(self.features[::every, ::every], self.accelerations[::every, ::every], self.record)
 
     def graphs(self) -> tuple[np.ndarray, np.ndarray]:
         """All snapshots: features [graphs, n, 2*dim+2] and accelerations [graphs, n, dim]."""

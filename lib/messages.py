@@ -58,11 +58,11 @@ class Edges:
 def extract(model: GraphNetwork, run: Run, trajectories: Trajectories) -> Edges:
     """Edges of all snapshots, with the model's messages."""
     bodies, _ = trajectories.graphs()
-    sender, receiver = model.edges.numpy()
-    parts = [model.messages(part) for part in torch.as_tensor(bodies).split(4_000)]
-    means = torch.cat([mean for mean, _ in parts]).flatten(0, 1).numpy()
+    sender, receiver = model.edges.cpu().numpy()
+    parts = [model.messages(part.to(model.edges.device)) for part in torch.as_tensor(bodies).split(4_000)]
+    means = torch.cat([mean for mean, _ in parts]).flatten(0, 1).cpu().numpy()
     gaussian = parts[0][1] is not None
-    log_variance = torch.cat([v for _, v in parts]).flatten(0, 1).numpy() if gaussian else None
+    log_variance = torch.cat([v for _, v in parts]).flatten(0, 1).cpu().numpy() if gaussian else None
     inputs = edge_inputs(bodies[:, receiver], bodies[:, sender])
     inputs = inputs.reshape(-1, inputs.shape[-1])
     count, times = trajectories.features.shape[:2]
@@ -115,6 +115,15 @@ def linear_fit(x: np.ndarray, y: np.ndarray) -> LinearFit:
     slope = np.linalg.lstsq(x - centre, y - middle, rcond=None)[0]
     offset = middle - centre @ slope
     return LinearFit(slope, offset, r_squared(y, x @ slope + offset))
+
+
+def gauge_exponent(edges: Edges, channels: np.ndarray) -> tuple[float, float]:
+    """The k of the best gauge g = m_i^-k, and its R^2 (mean over channels): 0 is the force, 1 the acceleration."""
+    sent, mass = edges.messages[:, channels], edges.inputs[:, [-4]]
+    exponents = np.linspace(-0.5, 1.5, 41)
+    found = [float(linear_fit(edges.force / mass**k, sent).r2.mean()) for k in exponents]
+    best = int(np.argmax(found))
+    return float(exponents[best]), found[best]
 
 
 @dataclass(frozen=True)

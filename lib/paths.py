@@ -33,6 +33,11 @@ def weights(run: Run) -> Path:
     return workspace(run.profile) / "model_weights" / str(run.system) / f"{run.variant}-seed{run.seed}.safetensors"
 
 
+def encoding(run: Run) -> Path:
+    """How the run's encoding formed while it was trained."""
+    return weights(run).with_suffix(".encoding.npz")
+
+
 def checkpoint(run: Run) -> Path:
     """A training under way, or its end, from which weights lost on the way can be written again."""
     return workspace(run.profile) / "build" / "checkpoints" / str(run.system) / f"{run.folder}.safetensors"

@@ -67,7 +67,7 @@ def simulate(system: System, profile: str) -> Job:
 
 def train(run: Run, retrain: bool) -> Job:
     """Stage 2: training, or only its report where the run has weights and is not to be trained again."""
-    source = code("2_train", "models", "variants", "losses", "optimiser", "training", "rollout")
+    source = code("2_train", "models", "variants", "losses", "optimiser", "training", "encoding", "rollout")
     weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
     trains = retrain or not weights[0].exists()
     reads = data(run.system, run.profile)
@@ -77,7 +77,7 @@ def train(run: Run, retrain: bool) -> Job:
             run,
             "2_train",
             [*source, *reads],
-            [*written, *weights, paths.trained_mark(run)],
+            [*written, *weights, paths.encoding(run), paths.trained_mark(run)],
             depends=asdict(recipe_of(run)),
             parallel=True,
         )

@@ -14,7 +14,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lib import datasets, paths, tracking
+from lib.encoding import Encoding, moments
 from lib.errors import InputError
 from lib.files import read_json, sha256, whole, write_json, write_text
 from lib.laws import get_law
@@ -85,6 +86,17 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best_objective: float = math.inf
     best_graphs: int = 0
+    encoding: Encoding = field(default_factory=Encoding)
+
+    def to_json(self) -> str:
+        """All of it but the watched messages, which are arrays."""
+        return json.dumps(asdict(replace(self, encoding=Encoding(self.encoding.table))))
+
+    @classmethod
+    def from_json(cls, text: str, watched: list[np.ndarray]) -> Progress:
+        """What `to_json` wrote, and the watched messages."""
+        told = json.loads(text)
+        return cls(**told | {"encoding": Encoding(told["encoding"]["table"], watched)})
 
 
 def _save_checkpoint(
@@ -93,9 +105,10 @@ def _save_checkpoint(
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     tensors |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
+    tensors |= {f"watched.{k}": torch.as_tensor(v) for k, v in enumerate(progress.encoding.messages)}
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with whole(path) as scratch:
-        save_file(tensors, scratch, {"progress": json.dumps(asdict(progress)), "identity": identity})
+        save_file(tensors, scratch, {"progress": progress.to_json(), "identity": identity})
 
 
 def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -118,7 +131,9 @@ def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str
         return fresh
     model.load_state_dict(_part(tensors, "model."))
     optimiser.restore(_part(tensors, "optimiser."))
-    return Progress(**json.loads(metadata["progress"])), _part(tensors, "best.")
+    watched = _part(tensors, "watched.")
+    progress = Progress.from_json(metadata["progress"], [watched[str(k)].numpy() for k in range(len(watched))])
+    return progress, _part(tensors, "best.")
 
 
 def batches(
@@ -212,9 +227,9 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     train_set = datasets.load(run.system, "train", run.profile)
     identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type])
     data = tensors(train_set, device)
-    x_validation, a_validation = tensors(datasets.load(run.system, "validation", run.profile), device)
-    every = max(1, len(x_validation) // VALIDATION_GRAPHS)  # spread over all trajectories
-    x_validation, a_validation = x_validation[::every], a_validation[::every]
+    validation_set = datasets.load(run.system, "validation", run.profile)
+    watched = validation_set.sample(VALIDATION_GRAPHS)
+    x_validation, a_validation = tensors(watched, device)
 
     model = build(run).to(device)
     schedule = model.variant.schedule
@@ -224,6 +239,9 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     checkpoint = paths.checkpoint(run)
     progress, best = _resume(checkpoint, model, optimiser, identity)
     steps = math.ceil(recipe.graphs / recipe.batch)
+    looks = moments(math.ceil(steps / ROUND))
+    if not progress.step:
+        progress.encoding.look(0, model, run, watched)
     started = saved = time.monotonic()
     before = progress.seconds
     bar = tqdm(total=steps * recipe.batch, initial=progress.step * recipe.batch, desc=str(run), unit="graph", unit_scale=True)
@@ -256,6 +274,8 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             if channels == schedule(1.0, model.width, model.dim) and objective < progress.best_objective:
                 progress.best_objective, progress.best_graphs = objective, graphs
                 best = {key: value.detach().clone() for key, value in model.state_dict().items()}
+            if math.ceil(progress.step / ROUND) in looks:
+                progress.encoding.look(graphs, model, run, watched)
             track(progress.history[-1])
             bar.set_postfix_str(f"validation loss {validation_loss:.4f}")
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -282,6 +302,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
         **losses,
         "history": thin(progress.history),
     }
+    progress.encoding.save(paths.encoding(run))
     card = save(model, run, card)
     write_text(paths.trained_mark(run), card["sha256"] + "\n")
     return model, card

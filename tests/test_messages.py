@@ -5,7 +5,7 @@ import pytest
 
 from lib.forces import edge_inputs, pair_force
 from lib.laws import get_law
-from lib.messages import Edges, choose_channels, gauge_fit, gauge_score, linear_fit, r_squared, scores, sparsity
+from lib.messages import Edges, choose_channels, gauge_exponent, gauge_fit, gauge_score, linear_fit, r_squared, scores, sparsity
 
 A = np.array([[1.2, -0.7], [0.4, 0.9]])
 GAUGES = {
@@ -54,6 +54,12 @@ def test_the_fitted_gauge_has_the_planted_shape():
     middle = (mass > np.quantile(mass, 0.1)) & (mass < np.quantile(mass, 0.9))
     slope = np.polyfit(np.log(mass[middle]), np.log(np.abs(fit.gauge(edges.inputs[middle]))), 1)[0]
     assert slope == pytest.approx(-1, abs=0.05)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_a_gauge_that_is_a_power_of_the_mass_has_that_exponent(exponent):
+    found, score = gauge_exponent(planted(lambda m, q: m**-exponent, noise=0.05), BOTH)
+    assert found == pytest.approx(exponent, abs=0.051) and score > 0.99
 
 
 def test_a_useless_channel_is_not_chosen():

@@ -42,6 +42,7 @@ class Killed(Exception):
 def test_a_broken_off_training_ends_with_the_same_weights(variant, monkeypatch):
     run = smoke(variant)
     unbroken, card = training.train(run, RECIPE)
+    watched = paths.encoding(run).read_bytes()
     paths.checkpoint(run).unlink()
 
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
@@ -59,6 +60,7 @@ def test_a_broken_off_training_ends_with_the_same_weights(variant, monkeypatch):
     resumed, resumed_card = training.train(run, RECIPE)
     assert same(unbroken, resumed)
     assert card["history"] == resumed_card["history"]
+    assert paths.encoding(run).read_bytes() == watched
 
 
 def test_seeds_decide_weights():
