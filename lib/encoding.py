@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from lib import messages
+from lib import gauges, messages
 from lib.datasets import Trajectories
 from lib.errors import InputError
 from lib.files import whole
@@ -36,7 +36,7 @@ class Encoding:
         edges = messages.extract(model, run, trajectories)
         channels = messages.choose_channels(edges, run.system.dim)
         sent = edges.messages[:, channels]
-        exponent, score = messages.gauge_exponent(edges, channels)
+        exponent, score = gauges.gauge_exponent(edges, channels)
         self.table.append(
             {
                 "graphs": graphs,

@@ -7,12 +7,10 @@ Every R^2 here is 1 - SSE/SST over the edges named, never over edges chosen by t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from sklearn.preprocessing import SplineTransformer
 
 from lib.datasets import Trajectories
 from lib.forces import edge_inputs, pair_force
@@ -70,6 +68,12 @@ def extract(model: GraphNetwork, run: Run, trajectories: Trajectories) -> Edges:
     return Edges(means, log_variance, inputs, pair_force(run.system.law, inputs), trajectory)
 
 
+def returned(model: GraphNetwork, sent: np.ndarray) -> np.ndarray:
+    """Messages of the other direction, for messages [edges, channels] of all edges of whole graphs."""
+    opposite = model.opposite.cpu().numpy()
+    return sent.reshape(-1, len(opposite), sent.shape[-1])[:, opposite].reshape(sent.shape)
+
+
 def information(edges: Edges) -> np.ndarray:
     """How much each channel carries, [channels]: its KL divergence if Gaussian, else its standard deviation."""
     if edges.log_variance is None:
@@ -81,6 +85,13 @@ def information(edges: Edges) -> np.ndarray:
 def choose_channels(edges: Edges, count: int) -> np.ndarray:
     """The `count` channels that carry most, most first."""
     return np.argsort(-information(edges), kind="stable")[:count]
+
+
+def principal(edges: Edges, count: int) -> Edges:
+    """The edges with the `count` principal components of all their channels in place of the channels, most varying first."""
+    centred = edges.messages - edges.messages.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T.astype(float) @ centred)
+    return replace(edges, messages=centred @ directions[:, ::-1][:, :count], log_variance=None)
 
 
 def sparsity(messages: np.ndarray, channels: np.ndarray) -> float:
@@ -117,88 +128,23 @@ def linear_fit(x: np.ndarray, y: np.ndarray) -> LinearFit:
     return LinearFit(slope, offset, r_squared(y, x @ slope + offset))
 
 
-def gauge_exponent(edges: Edges, channels: np.ndarray) -> tuple[float, float]:
-    """The k of the best gauge g = m_i^-k, and its R^2 (mean over channels): 0 is the force, 1 the acceleration."""
-    sent, mass = edges.messages[:, channels], edges.inputs[:, [-4]]
-    exponents = np.linspace(-0.5, 1.5, 41)
-    found = [float(linear_fit(edges.force / mass**k, sent).r2.mean()) for k in exponents]
-    best = int(np.argmax(found))
-    return float(exponents[best]), found[best]
+def bootstrap(x: np.ndarray, y: np.ndarray, trajectory: np.ndarray, repeats: int = 200, seed: int = 0) -> float:
+    """Standard error of a linear fit's mean R^2, by drawing whole trajectories with replacement and fitting anew.
 
-
-@dataclass(frozen=True)
-class GaugeFit:
-    """y = g(m, q) f A + h(m, q), with g and h flexible functions of the receiver."""
-
-    basis: SplineTransformer
-    g: np.ndarray
-    """[basis], coefficients of g."""
-    a: np.ndarray
-    """[dim, channels]."""
-    h: np.ndarray
-    """[basis, channels], coefficients of h."""
-
-    def features(self, inputs: np.ndarray) -> np.ndarray:
-        """Basis functions of the receiver, [edges, basis]."""
-        return _receiver_features(self.basis, inputs)
-
-    def gauge(self, inputs: np.ndarray) -> np.ndarray:
-        """g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5]."""
-        return self.features(inputs) @ self.g
-
-    def __call__(self, inputs: np.ndarray, force: np.ndarray) -> np.ndarray:
-        return self.gauge(inputs)[:, None] * (force @ self.a) + self.features(inputs) @ self.h
-
-
-def _receiver_features(basis: SplineTransformer, inputs: np.ndarray) -> np.ndarray:
-    mass, charge = inputs[:, [-4]], inputs[:, [-2]]
-    splines = basis.transform(np.log(mass))
-    return np.concatenate([splines, splines * charge], axis=1)
-
-
-def gauge_fit(inputs: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
-    """Least squares of y [edges, channels] over g, A and h, by alternating between g and (A, h)."""
-    y = y.astype(float)
-    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
-    phi = _receiver_features(basis, inputs)
-    size, channels = phi.shape[1], y.shape[1]
-    # start from the unconstrained fit, one matrix A for each basis function, and its best rank-one part
-    free = (phi[:, :, None] * force[:, None, :]).reshape(len(phi), -1)
-    start = np.linalg.lstsq(np.hstack([free, phi]), y, rcond=None)[0][: size * force.shape[1]]
-    left, _, _ = np.linalg.svd(start.reshape(size, -1), full_matrices=False)
-    g = left[:, 0]
-    for _ in range(sweeps):
-        design = np.hstack([(phi @ g)[:, None] * force, phi])
-        solved = np.linalg.lstsq(design, y, rcond=None)[0]
-        a, h = solved[: force.shape[1]], solved[force.shape[1] :]
-        rest = (y - phi @ h).T.reshape(-1)
-        design = np.vstack([phi * column[:, None] for column in (force @ a).T])
-        g = np.linalg.lstsq(design, rest, rcond=None)[0]
-    scale = np.abs(phi @ g).mean() or 1.0
-    g, a = g / scale, a * scale
-    design = np.hstack([(phi @ g)[:, None] * force, phi])
-    solved = np.linalg.lstsq(design, y, rcond=None)[0]
-    return GaugeFit(basis, g, solved[: force.shape[1]].reshape(-1, channels), solved[force.shape[1] :])
-
-
-def gauge_score(edges: Edges, channels: np.ndarray, most: int = 60_000) -> tuple[GaugeFit, float]:
-    """Best general gauge: fitted on one half of the trajectories, R^2 (mean over channels) on the other."""
-    half = np.unique(edges.trajectory)[::2]
-    fitting = np.isin(edges.trajectory, half)
-    rows = np.flatnonzero(fitting)
-    rows = rows[:: max(1, len(rows) // most)]
-    fit = gauge_fit(edges.inputs[rows], edges.force[rows], edges.messages[rows][:, channels])
-    held = edges.take(~fitting)
-    score = r_squared(held.messages[:, channels].astype(float), fit(held.inputs, held.force))
-    return fit, float(score.mean())
-
-
-def scores(edges: Edges, channels: np.ndarray) -> dict[str, Any]:
-    """Every score of the chosen channels: each R^2 over all edges and trimmed by the truth, and sparsity."""
-    table: dict[str, Any] = {}
-    for suffix, kept in (("", edges), ("_trimmed", edges.trimmed())):
-        y = kept.messages[:, channels]
-        table[f"r2_force{suffix}"] = float(linear_fit(kept.force, y).r2.mean())
-        table[f"r2_acceleration{suffix}"] = float(linear_fit(kept.acceleration, y).r2.mean())
-        table[f"r2_gauge{suffix}"] = gauge_score(kept, channels)[1]
-    return table | {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
+    x [edges, dim], y [edges, channels], trajectory [edges]. Edges of a trajectory are alike, so that
+    they are drawn together. Fits need sums of products alone, which add up over trajectories.
+    """
+    z = np.concatenate([np.ones((len(x), 1)), x - x.mean(axis=0), y - y.mean(axis=0)], axis=1).astype(float)
+    _, group = np.unique(trajectory, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
+    products = np.stack([part.T @ part for part in np.split(z[order], starts[1:])])
+    drawn = np.random.default_rng(seed).multinomial(len(products), np.full(len(products), 1 / len(products)), repeats)
+    known = 1 + x.shape[1]
+    found = []
+    for total in np.einsum("rt,tij->rij", drawn, products):
+        given, cross, own = total[:known, :known], total[:known, known:], np.diag(total[known:, known:])
+        residual = own - (cross * np.linalg.lstsq(given, cross, rcond=None)[0]).sum(axis=0)
+        spread = own - total[0, known:] ** 2 / total[0, 0]
+        found.append((1 - residual / spread).mean())
+    return float(np.std(found))

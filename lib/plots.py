@@ -231,6 +231,22 @@ def message_against_fit(messages: np.ndarray, fits: dict[str, np.ndarray], most:
     return figure
 
 
+def formation(watched: pd.DataFrame) -> Figure:
+    """Sparsity, both R^2 and the gauge's exponent against graphs seen."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3))
+    seen = watched[watched["graphs"] > 0]
+    for name, label in (("r2_force", "$R^2$ force"), ("r2_acceleration", "$R^2$ acceleration"), ("sparsity", "sparsity")):
+        axes[0].semilogx(seen["graphs"], seen[name], label=label)
+    axes[0].set(xlabel="graphs seen", ylim=(-0.02, 1.02))
+    axes[0].legend(frameon=False)
+    for level, label in ((0, "force"), (1, "acceleration")):
+        axes[1].axhline(level, color=INK, linewidth=0.8, linestyle=":")
+        axes[1].text(seen["graphs"].min(), level + 0.03, label, fontsize=9)
+    axes[1].scatter(seen["graphs"], seen["exponent"], s=14, c=seen["r2_exponent"], cmap="mako_r", vmin=0, vmax=1)
+    axes[1].set(xscale="log", xlabel="graphs seen", ylabel="k of the gauge $m_i^{-k}$", ylim=(-0.6, 1.6))
+    return figure
+
+
 def fronts(tables: list[pd.DataFrame], marked: list[int], recovered: bool) -> Figure:
     """Loss against complexity of each channel's front; the verdict's expression marked."""
     figure, axes = plt.subplots(1, len(tables), figsize=(4 * len(tables), 3.2), sharey=True, squeeze=False)

@@ -35,6 +35,12 @@ COLUMNS = [
     "expressions",
     "loss",
     "test_relative_error",
+    "exponent",
+    "exponent_undone",
+    "r2_force_undone",
+    "r2_force_trimmed_pca",
+    "r2_acceleration_trimmed_pca",
+    "r2_gauge_trimmed_pca",
 ]
 PARTS = ("training.json", "messages.json", "verdict.json")
 

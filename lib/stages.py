@@ -90,7 +90,7 @@ def analyse(run: Run) -> Job:
     return _of(
         run,
         "3_message_analysis",
-        [*code("3_message_analysis", "messages", "forces"), *reads],
+        [*code("3_message_analysis", "messages", "gauges", "forces"), *reads],
         [paths.outputs(run) / name for name in ("messages.json", "messages.png")],
         memory=4_000,
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from lib import datasets, messages, training, verdict
+from lib import datasets, gauges, messages, training, verdict
 from lib.laws import LAWS, Q1, Q2, Law, S, unit_charges
 from lib.recipe import Recipe
 from lib.runs import parse_run
@@ -32,10 +32,10 @@ def test_a_law_registered_at_run_time_goes_all_the_way(tmp_path, monkeypatch):
     assert card["history"][-1]["train_loss_per_node"] < 0.9 * card["history"][0]["train_loss_per_node"]
 
     edges = messages.extract(model, run, test_set)
-    found = messages.scores(edges, messages.choose_channels(edges, run.system.dim))
+    found = gauges.scores(edges, messages.choose_channels(edges, run.system.dim))
     assert found["r2_force_trimmed"] > found["r2_acceleration_trimmed"]
     planted = dataclasses.replace(edges, messages=edges.force @ np.array([[1.0, 0.5], [-0.5, 1.0]]))
-    assert messages.scores(planted, np.array([0, 1]))["r2_force"] > 0.9999
+    assert gauges.scores(planted, np.array([0, 1]))["r2_force"] > 0.9999
 
     law = "q1*q2*exp(-r)*(1/r + 1/r**2)/r"
     rows = [f"({a}*dx + {b}*dy)*{law}" for a, b in ((1, 0.5), (-0.5, 1))]

@@ -1,0 +1,169 @@
+"""Gauges: what the receiver's own factor on its messages is, fitted against the truth or found without it.
+
+    m_ij = g(v_i) A f_ij + h(v_i)
+
+g = 1 is the force, g = 1/m_i the acceleration; the data fix no other g, since the node network sees v_i.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.preprocessing import SplineTransformer
+
+from lib.messages import Edges, bootstrap, linear_fit, r_squared, sparsity
+
+
+def gauge_exponent(edges: Edges, channels: np.ndarray) -> tuple[float, float]:
+    """The k of the best gauge g = m_i^-k, and its R^2 (mean over channels): 0 is the force, 1 the acceleration."""
+    sent, mass = edges.messages[:, channels], edges.inputs[:, [-4]]
+    exponents = np.linspace(-0.5, 1.5, 41)
+    found = [float(linear_fit(edges.force / mass**k, sent).r2.mean()) for k in exponents]
+    best = int(np.argmax(found))
+    return float(exponents[best]), found[best]
+
+
+@dataclass(frozen=True)
+class GaugeFit:
+    """y = g(m, q) f A + h(m, q), with g and h flexible functions of the receiver."""
+
+    basis: SplineTransformer
+    g: np.ndarray
+    """[basis], coefficients of g."""
+    a: np.ndarray
+    """[dim, channels]."""
+    h: np.ndarray
+    """[basis, channels], coefficients of h."""
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """Basis functions of the receiver, [edges, basis]."""
+        return _receiver_features(self.basis, inputs)
+
+    def gauge(self, inputs: np.ndarray) -> np.ndarray:
+        """g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5]."""
+        return self.features(inputs) @ self.g
+
+    def __call__(self, inputs: np.ndarray, force: np.ndarray) -> np.ndarray:
+        return self.gauge(inputs)[:, None] * (force @ self.a) + self.features(inputs) @ self.h
+
+
+def mass_exponent(inputs: np.ndarray, gauge: np.ndarray) -> float:
+    """The k of g ~ m_i^-k that fits a gauge [edges] best, over the middle four fifths of the masses."""
+    mass = inputs[:, -4]
+    low, high = np.quantile(mass, [0.1, 0.9])
+    usual = (mass > low) & (mass < high) & (gauge != 0)
+    return float(-np.polyfit(np.log(mass[usual]), np.log(np.abs(gauge[usual])), 1)[0])
+
+
+def _receiver_features(basis: SplineTransformer, inputs: np.ndarray) -> np.ndarray:
+    mass, charge = inputs[:, [-4]], inputs[:, [-2]]
+    splines = basis.transform(np.log(mass))
+    return np.concatenate([splines, splines * charge], axis=1)
+
+
+def gauge_fit(inputs: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
+    """Least squares of y [edges, channels] over g, A and h, by alternating between g and (A, h)."""
+    y = y.astype(float)
+    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
+    phi = _receiver_features(basis, inputs)
+    size, channels = phi.shape[1], y.shape[1]
+    # start from the unconstrained fit, one matrix A for each basis function, and its best rank-one part
+    free = (phi[:, :, None] * force[:, None, :]).reshape(len(phi), -1)
+    start = np.linalg.lstsq(np.hstack([free, phi]), y, rcond=None)[0][: size * force.shape[1]]
+    left, _, _ = np.linalg.svd(start.reshape(size, -1), full_matrices=False)
+    g = left[:, 0]
+    for _ in range(sweeps):
+        design = np.hstack([(phi @ g)[:, None] * force, phi])
+        solved = np.linalg.lstsq(design, y, rcond=None)[0]
+        a, h = solved[: force.shape[1]], solved[force.shape[1] :]
+        rest = (y - phi @ h).T.reshape(-1)
+        design = np.vstack([phi * column[:, None] for column in (force @ a).T])
+        g = np.linalg.lstsq(design, rest, rcond=None)[0]
+    scale = np.abs(phi @ g).mean() or 1.0
+    g, a = g / scale, a * scale
+    design = np.hstack([(phi @ g)[:, None] * force, phi])
+    solved = np.linalg.lstsq(design, y, rcond=None)[0]
+    return GaugeFit(basis, g, solved[: force.shape[1]].reshape(-1, channels), solved[force.shape[1] :])
+
+
+def gauge_score(edges: Edges, channels: np.ndarray, most: int = 60_000) -> tuple[GaugeFit, float]:
+    """Best general gauge: fitted on one half of the trajectories, R^2 (mean over channels) on the other."""
+    half = np.unique(edges.trajectory)[::2]
+    fitting = np.isin(edges.trajectory, half)
+    rows = np.flatnonzero(fitting)
+    rows = rows[:: max(1, len(rows) // most)]
+    fit = gauge_fit(edges.inputs[rows], edges.force[rows], edges.messages[rows][:, channels])
+    held = edges.take(~fitting)
+    score = r_squared(held.messages[:, channels].astype(float), fit(held.inputs, held.force))
+    return fit, float(score.mean())
+
+
+def scores(edges: Edges, channels: np.ndarray) -> dict[str, Any]:
+    """Every score of the chosen channels: each R^2 over all edges and trimmed by the truth, with its error, and sparsity."""
+    table: dict[str, Any] = {}
+    for suffix, kept in (("", edges), ("_trimmed", edges.trimmed())):
+        y = kept.messages[:, channels]
+        for gauge, true in (("force", kept.force), ("acceleration", kept.acceleration)):
+            table[f"r2_{gauge}{suffix}"] = float(linear_fit(true, y).r2.mean())
+            table[f"r2_{gauge}{suffix}_error"] = bootstrap(true, y, kept.trajectory)
+        table[f"r2_gauge{suffix}"] = gauge_score(kept, channels)[1]
+    return table | {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
+
+
+@dataclass(frozen=True)
+class ReactionGauge:
+    """A gauge found from action and reaction alone: u(v_i) m_ij - k(v_i) = -(u(v_j) m_ji - k(v_j)), u = 1/g."""
+
+    basis: SplineTransformer
+    u: np.ndarray
+    """[basis], coefficients of u."""
+    k: np.ndarray
+    """[basis, channels], coefficients of k."""
+
+    def inverse(self, inputs: np.ndarray) -> np.ndarray:
+        """1/g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5], of mean size 1."""
+        return _receiver_features(self.basis, inputs) @ self.u
+
+    def exponent(self, inputs: np.ndarray) -> float:
+        """The k of g ~ m_i^-k, over the receivers of edges with inputs [edges, dim+5]."""
+        return mass_exponent(inputs, 1 / self.inverse(inputs))
+
+    def undo(self, inputs: np.ndarray, sent: np.ndarray) -> np.ndarray:
+        """Messages [edges, channels] with the gauge and the offset taken off: the force, up to A."""
+        return self.inverse(inputs)[:, None] * sent - _receiver_features(self.basis, inputs) @ self.k
+
+
+def reverse(inputs: np.ndarray) -> np.ndarray:
+    """Inputs [edges, dim+5] of the same pairs the other way round."""
+    dim = inputs.shape[1] - 5
+    turned = inputs[:, [*range(dim + 1), dim + 2, dim + 1, dim + 4, dim + 3]]
+    return np.hstack([-turned[:, :dim], turned[:, dim:]])
+
+
+def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -> ReactionGauge:
+    """The gauge that makes messages [edges, channels] most nearly opposite to those of the other direction.
+
+    Least violation for its size: the smallest generalised eigenvalue of (u m_ij - k_i) + (u m_ji - k_j)
+    against the difference of the two, so that u = 0 is no answer. The true force is not used.
+    """
+    sent, returned = sent.astype(float), returned.astype(float)
+    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
+    here, there = _receiver_features(basis, inputs), _receiver_features(basis, reverse(inputs))
+    size, channels = here.shape[1], sent.shape[1]
+    even, odd = np.zeros((2, (1 + channels) * size, (1 + channels) * size))
+    for c in range(channels):
+        # the columns of u, and of this channel's k
+        own = np.r_[0:size, (1 + c) * size : (2 + c) * size]
+        one = np.hstack([here * sent[:, [c]], -here])
+        two = np.hstack([there * returned[:, [c]], -there])
+        even[np.ix_(own, own)] += (one + two).T @ (one + two)
+        odd[np.ix_(own, own)] += (one - two).T @ (one - two)
+    ridge = 1e-9 * np.trace(odd) / len(odd) * np.eye(len(odd))
+    _, vectors = eigh(even + ridge, odd + ridge)
+    found = vectors[:, 0]
+    scale = (here @ found[:size]).mean()
+    found = found / (scale if scale else 1.0)
+    return ReactionGauge(basis, found[:size], found[size:].reshape(channels, size).T)
