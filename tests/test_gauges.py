@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from planted import BOTH, GAUGES, A, planted
 
 from lib.forces import edge_inputs, pair_force
 from lib.gauges import gauge_exponent, gauge_fit, gauge_score, mass_exponent, reaction_gauge, reverse, scores
 from lib.laws import get_law
 from lib.messages import Edges, linear_fit
-from tests.planted import BOTH, GAUGES, A, planted
 
 
 @pytest.mark.parametrize("law", ["spring", "r1"])

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from planted import GAUGES, A, planted
 
 from lib.messages import Edges, bootstrap, choose_channels, linear_fit, principal, r_squared, sparsity
-from tests.planted import GAUGES, A, planted
 
 
 def test_a_useless_channel_is_not_chosen():
