@@ -104,7 +104,7 @@ def distil(run: Run) -> Job:
     return _of(
         run,
         "4_symbolic_regression",
-        [*code("4_symbolic_regression", "symbolic", "verdict"), *reads],
+        [*code("4_symbolic_regression", "engines", "symbolic", "verdict"), *reads],
         [out / "verdict.json", *fronts],
     )
 

@@ -6,14 +6,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import sympy
-from pyoperon.sklearn import SymbolicRegressor
 
-from lib.errors import InputError
+from lib.engines import Candidates, describe, get_engine
 
 COLUMNS = ["complexity", "loss", "expression", "chosen"]
 
@@ -27,31 +25,6 @@ class Front:
     engine: str
     seed: int
     seconds: float
-
-
-Candidates = list[str]
-Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int], Candidates]
-
-
-def operon(x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int) -> Candidates:
-    """Expressions of Operon's Pareto front of error and length, as text; one thread, so that a seed decides all."""
-    regressor = SymbolicRegressor(
-        allowed_symbols="add,sub,mul,div,constant,variable",
-        objectives=["mse", "length"],
-        max_length=30,
-        population_size=1000,
-        pool_size=1000,
-        generations=10_000,
-        max_evaluations=evaluations,
-        optimizer_iterations=5,
-        n_threads=1,
-        random_state=seed,
-    )
-    regressor.fit(x, y)
-    return [regressor.get_model_string(entry["tree"], 8, names) for entry in regressor.pareto_front_]
-
-
-ENGINES: dict[str, Engine] = {"operon": operon}
 
 
 def symbols(names: list[str]) -> dict[str, sympy.Symbol]:
@@ -180,15 +153,14 @@ def regress(
     workers: int = 2,
 ) -> list[Front]:
     """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side."""
-    if engine not in ENGINES:
-        raise InputError(f"unknown engine '{engine}': choose one of {', '.join(ENGINES)}")
+    candidates = get_engine(engine)
 
     def search(column: int) -> Front:
         started = time.monotonic()
         y = targets[:, column].astype(float)
-        found = ENGINES[engine](x, y, names, evaluations, seed + column)
+        found = candidates(x, y, names, evaluations, seed + column)
         table = pareto(found, x, y, names)
-        return Front(table, f"{engine} {version('py' + engine)}", seed + column, time.monotonic() - started)
+        return Front(table, describe(engine), seed + column, time.monotonic() - started)
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(search, range(targets.shape[1])))

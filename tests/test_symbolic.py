@@ -62,5 +62,5 @@ def test_constants_keep_the_digits_they_need():
 
 
 def test_unknown_engine_names_the_valid_ones(inputs):
-    with pytest.raises(InputError, match="unknown engine 'gplearn': choose one of operon"):
+    with pytest.raises(InputError, match="unknown engine 'gplearn': choose one of operon, pysr"):
         regress(inputs, inputs[:, :1], NAMES, evaluations=1, engine="gplearn")

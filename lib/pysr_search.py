@@ -1,0 +1,56 @@
+"""One search by PySR, in a process of its own: torch and Julia do not share one.
+
+    python -m lib.pysr_search folder
+
+reads `search.npz` (x [rows, inputs], y [rows]) and `search.json` (names, evaluations, seed) in the
+folder, and writes `front.json`, the equations as text; meanwhile Julia keeps its own
+`search/hall_of_fame.csv` there, which an interrupted search leaves behind.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+NO_JULIA = 3
+"""Exit status if PySR cannot be imported, for want of Julia or of its packages."""
+
+
+def main(folder: Path) -> int:
+    """Search; the exit status."""
+    try:
+        from pysr import PySRRegressor
+    except Exception as failure:  # whatever Julia's set-up raises, one line tells it
+        print(f"{type(failure).__name__}: {failure}".splitlines()[0], file=sys.stderr)
+        return NO_JULIA
+    task = json.loads((folder / "search.json").read_text())
+    with np.load(folder / "search.npz", allow_pickle=False) as arrays:
+        x, y = arrays["x"], arrays["y"]
+    regressor = PySRRegressor(
+        binary_operators=["+", "-", "*", "/"],
+        maxsize=30,
+        niterations=1_000_000,  # it stops by evaluations
+        max_evals=task["evaluations"],
+        deterministic=True,
+        parallelism="serial",
+        random_state=task["seed"],
+        precision=64,
+        batching=False,
+        progress=False,
+        verbosity=0,
+        output_directory=str(folder),
+        run_id="search",
+    )
+    regressor.fit(x, y, variable_names=task["names"])
+    found = [str(equation) for equation in regressor.equations_["sympy_format"]]
+    scratch = folder / "front.json.partial"
+    scratch.write_text(json.dumps(found))
+    scratch.replace(folder / "front.json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
