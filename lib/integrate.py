@@ -22,6 +22,8 @@ import numpy as np
 from jax import Array
 from tqdm import tqdm
 
+from lib.memory import keep_freed_memory
+
 jax.config.update("jax_enable_x64", True)
 
 TABLEAU = diffrax.Dopri8.tableau
@@ -223,6 +225,7 @@ def integrate(
         label: text of the progress bar; None shows none.
         out: [trajectories, times, *state], where the states are written; None makes room for them.
     """
+    keep_freed_memory()
     workers = max(1, min(workers, len(initial) // 64))
     lanes = lanes or lanes_of(int(np.prod(initial.shape[1:])))
     states = np.empty((len(initial), len(times), *initial.shape[1:])) if out is None else out
