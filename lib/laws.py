@@ -103,6 +103,8 @@ class Law:
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
     loss: str = "mae"
     """The loss under which networks learn it best; `relative` where a few collisions hold most of the error."""
+    share: float = 1.0
+    """Share of a profile's training graphs that suffices."""
     offsets: Callable[[int], range] = everyone
     """Bodies i and i + offset act on each other."""
     field: Callable[[Array, Array], Array] = no_field
@@ -133,6 +135,7 @@ LAWS: dict[str, Law] = {
         force=-M1 * M2 / S**2,
         dt=1e-3,
         loss="relative",
+        share=0.5,
     ),
     "charge": Law(
         title="Coulomb's law",
@@ -140,6 +143,7 @@ LAWS: dict[str, Law] = {
         force=Q1 * Q2 / S**2,
         dt=1e-3,
         loss="relative",
+        share=0.5,
         initial=unit_charges,
     ),
     "damped": Law(
@@ -169,6 +173,7 @@ LAWS: dict[str, Law] = {
         force=(Q1 * Q2 - M1 * M2) / S**2,
         dt=1e-3,
         loss="relative",
+        share=0.5,
         initial=unit_charges,
     ),
     "string": Law(

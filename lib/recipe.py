@@ -36,4 +36,5 @@ class Recipe:
 def recipe_of(run: Run) -> Recipe:
     """The recipe that a run's profile and law ask for."""
     profile = get_profile(run.profile)
-    return Recipe(graphs=profile.graphs, batch=profile.batch, loss=get_law(run.system.law).loss)
+    law = get_law(run.system.law)
+    return Recipe(graphs=round(law.share * profile.graphs), batch=profile.batch, loss=law.loss)
