@@ -40,7 +40,15 @@ from lib.variants import VARIANTS
 
 HERE = Path(__file__).parent
 ORIGINAL = Recipe(
-    graphs=0, batch=64, optimiser="adam", other_rate=1e-3, schedule="one-cycle", warmup=0.3, bfloat16=False, loss="mae"
+    graphs=0,
+    batch=64,
+    start="uniform",
+    optimiser="adam",
+    other_rate=1e-3,
+    schedule="one-cycle",
+    warmup=0.3,
+    bfloat16=False,
+    loss="mae",
 )
 """The recipe of the paper's code, but for the number of graphs."""
 

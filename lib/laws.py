@@ -122,6 +122,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
         force=-2 * (S - 1),
         dt=1e-2,
+        share=1 / 2,
     ),
     "r1": Law(
         title="gravity in two dimensions, 1/r",
@@ -135,7 +136,7 @@ LAWS: dict[str, Law] = {
         force=-M1 * M2 / S**2,
         dt=1e-3,
         loss="relative",
-        share=0.5,
+        share=1 / 3,
     ),
     "charge": Law(
         title="Coulomb's law",
@@ -143,7 +144,7 @@ LAWS: dict[str, Law] = {
         force=Q1 * Q2 / S**2,
         dt=1e-3,
         loss="relative",
-        share=0.5,
+        share=1 / 3,
         initial=unit_charges,
     ),
     "damped": Law(
@@ -151,6 +152,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
         force=-2 * (S - 1),
         dt=2e-2,
+        share=1 / 2,
         friction=even_friction,
     ),
     "damped_uneven": Law(
@@ -158,6 +160,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
         force=-2 * (S - 1),
         dt=2e-2,
+        share=1 / 2,
         friction=uneven_friction,
     ),
     "discontinuous": Law(
@@ -166,6 +169,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
         force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
         dt=1e-2,
+        share=1 / 2,
     ),
     "superposition": Law(
         title="Coulomb's law and Newton's gravity together",
@@ -173,7 +177,7 @@ LAWS: dict[str, Law] = {
         force=(Q1 * Q2 - M1 * M2) / S**2,
         dt=1e-3,
         loss="relative",
-        share=0.5,
+        share=1 / 3,
         initial=unit_charges,
     ),
     "string": Law(
@@ -181,6 +185,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
         force=-2 * (S - 1),
         dt=1e-2,
+        share=1 / 2,
         initial=hung_string,
         offsets=neighbours,
         field=gravity,
@@ -190,6 +195,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
         force=-2 * (S - 1),
         dt=1e-2,
+        share=1 / 2,
         initial=hung_string,
         offsets=neighbours,
         field=gravity_and_ball,

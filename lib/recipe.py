@@ -17,6 +17,8 @@ class Recipe:
     batch: int
     loss: str = "mae"
     """Name of the loss, of `lib.losses`."""
+    start: str = "separations"
+    """Name of the weights' beginning, of `lib.start`."""
     optimiser: str = "muon"
     """Muon on the hidden matrices with Adam on the rest, or `adam` on all."""
     hidden_rate: float = 5e-3

@@ -36,6 +36,7 @@ from lib.models import GraphNetwork
 from lib.optimiser import Optimiser
 from lib.recipe import Recipe, recipe_of
 from lib.runs import Run
+from lib.start import get_start
 from lib.variants import get_variant
 
 log = logging.getLogger(__name__)
@@ -231,7 +232,9 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     watched = validation_set.sample(VALIDATION_GRAPHS)
     x_validation, a_validation = tensors(watched, device)
 
-    model = build(run).to(device)
+    model = build(run)
+    get_start(recipe.start)(model)
+    model = model.to(device)
     schedule = model.variant.schedule
     forward = compiled(model.penalised, device)
     low_precision = recipe.bfloat16 and has_bfloat16(device)
