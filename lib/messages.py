@@ -20,6 +20,11 @@ from lib.runs import Run
 TRIM = 0.95
 """Trimmed scores leave out the edges whose true |f| is above this quantile."""
 
+LOUDEST = 0.98
+"""Symbolic regression leaves out the edges whose message is above this quantile: a few collisions."""
+LEGIBLE = 0.75
+"""Share of all standard deviation that a few channels must hold to be read by themselves."""
+
 
 @dataclass(frozen=True)
 class Edges:
@@ -50,6 +55,15 @@ class Edges:
         """The edges whose true |f| is below its 95th percentile."""
         size = np.linalg.norm(self.force, axis=1)
         return self.take(size < np.quantile(size, TRIM))
+
+    def seen(self, view: View) -> Edges:
+        """The edges with a view's combinations in place of the channels."""
+        return replace(self, messages=view(self.messages.astype(float)), log_variance=None)
+
+    def quiet(self) -> Edges:
+        """The edges without the largest messages, chosen without the truth."""
+        size = np.linalg.norm(self.messages - np.median(self.messages, axis=0), axis=1)
+        return self.take(size < np.quantile(size, LOUDEST))
 
 
 @torch.no_grad()
@@ -87,11 +101,35 @@ def choose_channels(edges: Edges, count: int) -> np.ndarray:
     return np.argsort(-information(edges), kind="stable")[:count]
 
 
-def principal(edges: Edges, count: int) -> Edges:
-    """The edges with the `count` principal components of all their channels in place of the channels, most varying first."""
-    centred = edges.messages - edges.messages.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T.astype(float) @ centred)
-    return replace(edges, messages=centred @ directions[:, ::-1][:, :count], log_variance=None)
+@dataclass(frozen=True)
+class View:
+    """Linear combinations of message channels, as many as the force has components."""
+
+    name: str
+    matrix: np.ndarray
+    """[channels, dim]"""
+
+    def __call__(self, sent: np.ndarray) -> np.ndarray:
+        """Combinations [..., dim] of messages, or of sums of messages, [..., channels]."""
+        return sent @ self.matrix
+
+
+def channel_view(edges: Edges, count: int) -> View:
+    """The `count` channels that carry most."""
+    return View("channels", np.eye(edges.messages.shape[1])[:, choose_channels(edges, count)])
+
+
+def principal_view(edges: Edges, count: int) -> View:
+    """The `count` principal components of all channels, most varying first."""
+    centred = (edges.messages - edges.messages.mean(axis=0)).astype(float)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    return View("principal components", directions[:, ::-1][:, :count])
+
+
+def legible_view(edges: Edges, count: int) -> View:
+    """The chosen channels, or the principal components where the channels hold less than `LEGIBLE` of the spread."""
+    held = sparsity(edges.messages, choose_channels(edges, count))
+    return channel_view(edges, count) if held >= LEGIBLE else principal_view(edges, count)
 
 
 def sparsity(messages: np.ndarray, channels: np.ndarray) -> float:

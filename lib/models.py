@@ -73,10 +73,13 @@ class GraphNetwork(MessagePassing):
     def message(self, sent: Tensor) -> Tensor:
         return sent
 
+    def received(self, sent: Tensor, n: int) -> Tensor:
+        """Sums [graphs, n, channels] of the messages [graphs, edges, channels] that n bodies receive."""
+        return self.propagate(self.edges, sent=sent, size=(n, n))
+
     def accelerations(self, bodies: Tensor, sent: Tensor) -> Tensor:
         """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2] that were sent messages."""
-        received = self.propagate(self.edges, sent=sent, size=(bodies.shape[-2],) * 2)
-        return self.node(torch.cat([bodies, received], dim=-1))
+        return self.node(torch.cat([bodies, self.received(sent, bodies.shape[-2])], dim=-1))
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Accelerations [graphs, n, dim], from mean messages."""

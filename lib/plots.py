@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, Law, S
+from lib.messages import linear_fit
 from lib.variants import Variant
 
 INK = "#333333"
@@ -193,14 +194,15 @@ def rollouts(true: np.ndarray, learned: np.ndarray) -> Figure:
     return figure
 
 
-def divergence(times: np.ndarray, true: np.ndarray, learned: np.ndarray) -> Figure:
+def divergence(times: np.ndarray, true: np.ndarray, learned: dict[str, np.ndarray]) -> Figure:
     """Quartiles over trajectories of the mean distance of learned from true bodies [trajectories, times, n, 2*dim+2]."""
     dim = true.shape[-1] // 2 - 1
-    apart = np.linalg.norm((true - learned)[..., :dim], axis=-1).mean(axis=-1)
-    low, middle, high = np.quantile(apart, [0.25, 0.5, 0.75], axis=0)
     figure, axis = plt.subplots(figsize=(5.5, 3))
-    axis.fill_between(times[1:], low[1:], high[1:], alpha=0.25, linewidth=0, label="middle half")
-    axis.semilogy(times[1:], middle[1:], label="median")
+    for name, found in learned.items():
+        apart = np.linalg.norm((true - found)[..., :dim], axis=-1).mean(axis=-1)
+        low, middle, high = np.quantile(apart, [0.25, 0.5, 0.75], axis=0)
+        axis.fill_between(times[1:], low[1:], high[1:], alpha=0.25, linewidth=0)
+        axis.semilogy(times[1:], middle[1:], label=f"{name}, median and middle half")
     axis.set(xlabel="time", ylabel="distance from the truth")
     axis.legend(frameon=False)
     return figure
@@ -245,6 +247,27 @@ def formation(watched: pd.DataFrame) -> Figure:
     axes[1].scatter(seen["graphs"], seen["exponent"], s=14, c=seen["r2_exponent"], cmap="mako_r", vmin=0, vmax=1)
     axes[1].set(xscale="log", xlabel="graphs seen", ylabel="k of the gauge $m_i^{-k}$", ylim=(-0.6, 1.6))
     return figure
+
+
+def animate_formation(watched: pd.DataFrame, sent: list[np.ndarray], force: np.ndarray, path: Path) -> None:
+    """Write the messages [edges, channels] of each moment against their best fit on the force [edges, dim] as a small GIF."""
+    channels = force.shape[1]
+    figure, axes = plt.subplots(1, channels, figsize=(2.3 * channels, 2.5), dpi=56)
+    final = np.quantile(sent[-1], [0.01, 0.99], axis=0)
+
+    def draw(moment: int) -> None:
+        fit = linear_fit(force, sent[moment])
+        fitted = fit(force)
+        for k, axis in enumerate(axes):
+            axis.clear()
+            axis.axline((final[0, k],) * 2, slope=1, color=INK, linewidth=0.8, zorder=0)
+            axis.scatter(fitted[:, k], sent[moment][:, k], s=4, alpha=0.5, linewidths=0)
+            axis.set(xlim=final[:, k], ylim=final[:, k], xticks=[], yticks=[])
+            axis.set_title(f"message {k + 1}: $R^2$ {fit.r2[k]:.2f}", fontsize=9)
+        figure.supxlabel(f"fit on the force, after {watched['graphs'].iloc[moment]:,.0f} graphs", fontsize=9)
+
+    FuncAnimation(figure, draw, len(sent)).save(path, PillowWriter(fps=6))
+    plt.close(figure)
 
 
 def fronts(tables: list[pd.DataFrame], marked: list[int], recovered: bool) -> Figure:

@@ -33,6 +33,8 @@ COLUMNS = [
     "recovered",
     "gauge",
     "expressions",
+    "closed_form_test_loss_per_node",
+    "read",
     "loss",
     "test_relative_error",
     "exponent",
@@ -41,8 +43,11 @@ COLUMNS = [
     "r2_force_trimmed_pca",
     "r2_acceleration_trimmed_pca",
     "r2_gauge_trimmed_pca",
+    "aligned",
+    "aligned_rotated",
+    "stretch",
 ]
-PARTS = ("training.json", "messages.json", "verdict.json")
+PARTS = ("training.json", "messages.json", "verdict.json", "closed_form.json")
 
 
 def finished_runs(profile: str) -> list[Run]:

@@ -35,3 +35,14 @@ def rollout(accelerations: Accelerations, initial: np.ndarray, times: np.ndarray
         states.append(state)
     path = np.stack(states, axis=1)
     return np.concatenate([path, np.broadcast_to(fixed[:, None], (*path.shape[:-1], fixed.shape[-1]))], axis=-1)
+
+
+def followed(times: np.ndarray, true: np.ndarray, learned: np.ndarray, apart: float = 0.1) -> np.ndarray:
+    """Time [trajectories] at which learned bodies are `apart` from the true ones, [trajectories, times, n, 2*dim+2].
+
+    The mean distance over bodies, in the simulation's unit of length; the last time if they never are.
+    """
+    dim = true.shape[-1] // 2 - 1
+    distance = np.linalg.norm((true - learned)[..., :dim], axis=-1).mean(axis=-1)
+    far = ~(distance < apart)
+    return times[np.where(far.any(axis=1), far.argmax(axis=1), len(times) - 1)]

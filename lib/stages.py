@@ -10,6 +10,7 @@ from typing import Any
 from lib import paths
 from lib.profiles import get_profile
 from lib.recipe import recipe_of
+from lib.results import PARTS
 from lib.runs import Run, System
 
 NOTEBOOKS = paths.ROOT / "notebooks"
@@ -86,12 +87,12 @@ def train(run: Run, retrain: bool) -> Job:
 
 def analyse(run: Run) -> Job:
     """Stage 3."""
-    reads = [paths.weights(run), *data(run.system, run.profile, "test")]
+    reads = [paths.weights(run), paths.encoding(run), *data(run.system, run.profile, "validation", "test")]
     return _of(
         run,
         "3_message_analysis",
-        [*code("3_message_analysis", "messages", "gauges", "forces"), *reads],
-        [paths.outputs(run) / name for name in ("messages.json", "messages.png")],
+        [*code("3_message_analysis", "messages", "gauges", "alignment", "forces"), *reads],
+        [paths.outputs(run) / name for name in ("messages.json", "messages.png", "formation.gif")],
         memory=4_000,
     )
 
@@ -99,19 +100,23 @@ def analyse(run: Run) -> Job:
 def distil(run: Run) -> Job:
     """Stage 4."""
     out = paths.outputs(run)
-    reads = [paths.weights(run), out / "messages.json", *data(run.system, run.profile, "validation", "test")]
     fronts = [out / f"front-{channel}.csv" for channel in range(1, run.system.dim + 1)]
+    fronts += [out / f"front-node-{axis}.csv" for axis in "xyz"[: run.system.dim]]
     return _of(
         run,
         "4_symbolic_regression",
-        [*code("4_symbolic_regression", "engines", "symbolic", "verdict"), *reads],
-        [out / "verdict.json", *fronts],
+        [
+            *code("4_symbolic_regression", "engines", "symbolic", "verdict", "closed_form", "generalisation"),
+            paths.weights(run),
+            *data(run.system, run.profile),
+        ],
+        [out / "verdict.json", out / "closed_form.json", *fronts],
     )
 
 
 def report(runs: list[Run], profile: str) -> Job:
     """Stage 6, one for all runs."""
-    reads = [paths.outputs(run) / name for run in runs for name in ("training.json", "messages.json", "verdict.json")]
+    reads = [paths.outputs(run) / name for run in runs for name in PARTS]
     return Job(
         "6_report",
         "all",

@@ -50,10 +50,10 @@ PART = 4_000
 N_BODIES = 4
 
 
-def build(run: Run) -> GraphNetwork:
-    """The run's untrained network, initialised from its seed."""
+def build(run: Run, n: int = N_BODIES) -> GraphNetwork:
+    """The run's untrained network for n bodies, initialised from its seed."""
     torch.manual_seed(run.seed)
-    pairs = get_law(run.system.law).pairs(N_BODIES)
+    pairs = get_law(run.system.law).pairs(n)
     return GraphNetwork(pairs, run.system.dim, get_variant(run.variant))
 
 
@@ -356,6 +356,13 @@ def load(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
     return model.eval(), card
 
 
+def resized(model: GraphNetwork, run: Run, n: int) -> GraphNetwork:
+    """The run's trained network at work on n bodies."""
+    other = build(run, n)
+    other.load_state_dict(model.state_dict())
+    return other.eval()
+
+
 def load_or_train(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
     """A run's trained model and card; trained first if it has no weights yet."""
     return load(run) if paths.weights(run).exists() else train(run)
@@ -366,3 +373,10 @@ def predict(model: GraphNetwork, bodies: np.ndarray) -> np.ndarray:
     with torch.no_grad():
         parts = torch.as_tensor(bodies).split(PART)
         return np.concatenate([model(part).numpy() for part in parts])
+
+
+def received(model: GraphNetwork, bodies: np.ndarray) -> np.ndarray:
+    """Sums of the messages that each body receives, [graphs, n, channels], of bodies [graphs, n, 2*dim+2]."""
+    with torch.no_grad():
+        parts = (model.received(model.messages(part)[0], part.shape[-2]) for part in torch.as_tensor(bodies).split(PART))
+        return np.concatenate([part.numpy() for part in parts])

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sympy
 
 from lib.forces import input_names, pair_force
 from lib.messages import linear_fit
 from lib.runs import System
-from lib.symbolic import evaluate, parse
+from lib.symbolic import evaluate, parse, simplest
 
 INSIDE = 1e-3
 """Share of an expression's variance that the law may leave unexplained in distribution."""
@@ -208,6 +209,21 @@ def judge(fronts: list[pd.DataFrame], system: System, probes: Probe) -> Verdict:
     rows = [int(np.argmax(front["chosen"])) for front in fronts]
     found = [min(channel[row].values(), key=lambda m: m.inside) for channel, row in zip(matched, rows, strict=True)]
     return _verdict(False, None, fronts, rows, found)
+
+
+def radial(expression: str, direction: list[float], system: System) -> sympy.Expr:
+    """The force law that a channel says, in r, the masses and the charges, its direction and offset taken off.
+
+    A channel is g (direction . f) + h. Along the direction, (dx, dy[, dz]) = r u, it is g |direction| F(r) + h,
+    and at dx = dy = 0 it is h.
+    """
+    names = input_names(system.dim)
+    parsed, r = parse(expression, names), sympy.Symbol("r", real=True)
+    axes = [sympy.Symbol(name, real=True) for name in names[: system.dim]]
+    size = float(np.linalg.norm(direction)) or 1.0
+    offset = parsed.xreplace(dict.fromkeys(axes, sympy.Integer(0)))
+    along = parsed.xreplace({axis: float(d) / size * r for axis, d in zip(axes, direction, strict=True)})
+    return simplest(sympy.cancel((along - offset) / size))
 
 
 def _verdict(recovered: bool, gauge: str | None, fronts: list[pd.DataFrame], rows: list[int], found: list[Match]) -> Verdict:

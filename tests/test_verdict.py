@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sympy
 
 from lib.forces import edge_inputs
-from lib.laws import get_law
+from lib.laws import M1, M2, Q1, Q2, S, get_law
 from lib.runs import System
-from lib.verdict import judge, match, probe
+from lib.verdict import judge, match, probe, radial
 
 RADIAL = {
     "spring": "(r - 0.99)/r",
@@ -100,3 +101,23 @@ def test_expressions_without_a_value_are_rejected():
     assert not any(m.accepted for m in found.values())
     found = match("1/(m2 - m2)", System("spring", 2), probes("spring"))
     assert not any(m.accepted for m in found.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "law"),
+    [
+        ("0.3 + 1.5*(dx - 0.5*dy)*(0.98/r - 0.99)", "spring"),
+        ("-0.13*m1*m2*(dx + 1.026*dy)/(r*(r + 0.01)) - 6.7e-5", "r1"),
+        ("2.0*q1*q2*(0.3*dx - dy)/(r*(r + 0.01)**2) + 0.1*q1", "charge"),
+    ],
+)
+def test_the_radial_law_is_read_off_a_channel(text, law):
+    system = System(law, 2)
+    found = match(text, system, probes(law))["force"]
+    said = radial(text, found.direction.tolist(), system)
+    values = {"r": 1.7, "m1": 0.6, "m2": 1.9, "q1": -1.0, "q2": 0.8}
+    true = get_law(law).force.subs({S: values["r"] + 0.01, M1: 0.6, M2: 1.9, Q1: -1.0, Q2: 0.8})
+    assert not said.has(*sympy.symbols("dx dy", real=True))
+    assert float(said.subs({sympy.Symbol(name, real=True): value for name, value in values.items()})) == pytest.approx(
+        float(true), rel=0.02
+    )

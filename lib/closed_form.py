@@ -1,0 +1,248 @@
+"""The closed form: what the edge says and what the node makes of it, as one formula for the acceleration.
+
+    a_i = node(v_i, sum_j edge(v_i, v_j))
+
+Both are expressions. Their constants, found for the network's messages, are fitted once more and together to
+the true accelerations of training graphs; constants that change nothing are set to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import sympy
+import torch
+from scipy.optimize import least_squares
+
+from lib.forces import edge_inputs, input_names
+from lib.laws import get_law
+from lib.losses import relative
+from lib.runs import System
+from lib.symbolic import parse, rounded, simplest
+
+SLACKS = (0.02, 3e-3, 5e-4, 1e-4, 0.0)
+"""How much of its target's variance an expression may leave unexplained beyond its front's best, to be tried."""
+HARDLY = 1.1
+"""Of several forms the simplest is taken whose error is at most so many times the best."""
+WORTH = 1.01
+"""A constant is set to zero or shortened if the error grows at most so many times."""
+ROBUST = 0.01
+"""Relative error at which a residual begins to count by its size instead of its square."""
+
+
+def node_names(dim: int) -> list[str]:
+    """Names of a node's inputs: its body's position, velocity, charge and mass, and the sum of each of its messages."""
+    axes = ("x", "y", "z")[:dim]
+    return [*axes, *(f"v{axis}" for axis in axes), "q1", "m1", *(f"s{k + 1}" for k in range(dim))]
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """A formula for the accelerations of any number of bodies under a law's pairing."""
+
+    system: System
+    edge: list[sympy.Expr]
+    """One a message, in `forces.input_names`."""
+    node: list[sympy.Expr]
+    """One a component of the acceleration, in `node_names`."""
+
+    def __call__(self, bodies: np.ndarray) -> np.ndarray:
+        """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2]."""
+        function, constants = self.function
+        return np.asarray(function(constants, Arrangement.of(self.system, bodies)))
+
+    @cached_property
+    def function(self) -> tuple[Callable[[np.ndarray, Arrangement], jax.Array], np.ndarray]:
+        """Accelerations as a function of the constants and an arrangement of bodies, and the constants' values."""
+        values: list[float] = []
+        symbols: list[sympy.Symbol] = []
+
+        def open_up(expression: sympy.Expr) -> sympy.Expr:
+            if isinstance(expression, sympy.Float):
+                values.append(float(expression))
+                symbols.append(sympy.Symbol(f"constant{len(values)}", real=True))
+                return symbols[-1]
+            return expression.func(*map(open_up, expression.args)) if expression.args else expression
+
+        edge, node = ([open_up(e) for e in expressions] for expressions in (self.edge, self.node))
+        dim = self.system.dim
+        names = [*symbols, *(sympy.Symbol(name, real=True) for name in input_names(dim))]
+        edge_function = sympy.lambdify(names, edge, "jax", cse=True)
+        names = [*symbols, *(sympy.Symbol(name, real=True) for name in node_names(dim))]
+        node_function = sympy.lambdify(names, node, "jax", cse=True)
+
+        def columns(found: list[jax.Array], like: jax.Array) -> jax.Array:
+            return jnp.stack([jnp.broadcast_to(jnp.asarray(f, float), like.shape) for f in found], axis=-1)
+
+        @jax.jit
+        def accelerations(constants: jax.Array, arranged: Arrangement) -> jax.Array:
+            inputs = jnp.moveaxis(arranged.inputs, -1, 0)
+            sent = columns(edge_function(*constants, *inputs), inputs[0])
+            received = jnp.einsum("gec,en->gnc", sent, arranged.receives)
+            features = jnp.moveaxis(jnp.concatenate([arranged.bodies, received], axis=-1), -1, 0)
+            return columns(node_function(*constants, *features), features[0])
+
+        return accelerations, np.array(values)
+
+    def with_constants(self, values: np.ndarray) -> ClosedForm:
+        """The same formula with other constants, in the order of `function`."""
+        supply: Iterator[float] = iter(values)
+
+        def fill(expression: sympy.Expr) -> sympy.Expr:
+            if isinstance(expression, sympy.Float):
+                return sympy.Float(next(supply))
+            return expression.func(*map(fill, expression.args)) if expression.args else expression
+
+        return ClosedForm(self.system, [fill(e) for e in self.edge], [fill(e) for e in self.node])
+
+    def pair_terms(self) -> list[sympy.Expr] | None:
+        """What a sender adds to each component of the acceleration, if the node is linear in its messages; else None."""
+        sums = [sympy.Symbol(f"s{k + 1}", real=True) for k in range(self.system.dim)]
+        slopes = [[sympy.diff(node, s) for s in sums] for node in self.node]
+        if any(slope.has(*sums) for row in slopes for slope in row):
+            return None
+        return [simplest(sum(slope * e for slope, e in zip(row, self.edge, strict=True))) for row in slopes]
+
+    def own_terms(self) -> list[sympy.Expr]:
+        """Each component of the acceleration of a body that is sent nothing."""
+        nothing = {sympy.Symbol(f"s{k + 1}", real=True): 0 for k in range(self.system.dim)}
+        return [simplest(node.xreplace(nothing)) for node in self.node]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Arrangement:
+    """Bodies and their edges as arrays."""
+
+    bodies: np.ndarray
+    """[graphs, n, 2*dim+2]"""
+    inputs: np.ndarray
+    """[graphs, edges, dim+5], see `forces.input_names`."""
+    receives: np.ndarray
+    """[edges, n], 1 where the body receives the edge's message."""
+
+    @classmethod
+    def of(cls, system: System, bodies: np.ndarray) -> Arrangement:
+        """All pairs of the system's law, both ways."""
+        i, j = get_law(system.law).pairs(bodies.shape[-2]).T
+        receiver, sender = np.concatenate([i, j]), np.concatenate([j, i])
+        inputs = edge_inputs(bodies[:, receiver], bodies[:, sender])
+        return cls(bodies.astype(float), inputs, np.eye(bodies.shape[-2])[receiver])
+
+
+def relative_error(predicted: np.ndarray, true: np.ndarray) -> float:
+    """The loss `relative` of accelerations [..., dim]; infinite where anything is not finite."""
+    error = float(relative(torch.tensor(predicted), torch.tensor(true)))
+    return error if np.isfinite(error) else np.inf
+
+
+class _Fit:
+    """Constants of one formula against true accelerations."""
+
+    def __init__(self, form: ClosedForm, bodies: np.ndarray, accelerations: np.ndarray) -> None:
+        function, self.start = form.function
+        arranged = Arrangement.of(form.system, bodies)
+        weight = 1 / (1 + np.linalg.norm(accelerations, axis=-1, keepdims=True))
+        self.predict = lambda constants: np.asarray(function(constants, arranged))
+        self.true = accelerations
+        residual = jax.jit(lambda constants: ((function(constants, arranged) - accelerations) * weight).ravel())
+        self.residual = lambda constants: np.asarray(residual(constants))
+        jacobian = jax.jit(jax.jacfwd(residual))
+        self.jacobian = lambda constants: np.asarray(jacobian(constants))
+
+    def error(self, constants: np.ndarray) -> float:
+        """Relative error."""
+        return relative_error(self.predict(constants), self.true)
+
+    def refine(self, start: np.ndarray, free: np.ndarray) -> np.ndarray:
+        """Constants with the smallest robust relative error; those not `free` [constants] stay as they start."""
+        if not free.any():
+            return start
+
+        def whole(part: np.ndarray) -> np.ndarray:
+            constants = start.copy()
+            constants[free] = part
+            return constants
+
+        if not np.isfinite(self.residual(start)).all() or not np.isfinite(self.jacobian(start)).all():
+            return start
+        try:
+            found = least_squares(
+                lambda part: np.nan_to_num(self.residual(whole(part)), nan=1e6, posinf=1e6, neginf=-1e6),
+                start[free],
+                lambda part: np.nan_to_num(self.jacobian(whole(part))[:, free], posinf=0.0, neginf=0.0),
+                loss="soft_l1",
+                f_scale=ROBUST,
+                x_scale="jac",
+                max_nfev=100,
+            )
+        except np.linalg.LinAlgError:
+            return start
+        return min((start, whole(found.x)), key=self.error)
+
+    def prune(self, constants: np.ndarray) -> np.ndarray:
+        """The constants with as many set to zero, the rest refined, as the error does not notice."""
+        free = constants != 0
+        limit = WORTH * self.error(constants)
+        for index in np.argsort(np.abs(constants)):
+            if not free[index]:
+                continue
+            fewer = free.copy()
+            fewer[index] = False
+            trial = self.refine(np.where(fewer, constants, 0.0), fewer)
+            if self.error(trial) <= limit:
+                constants, free = trial, fewer
+        return constants
+
+
+def candidates(front: pd.DataFrame, names: list[str]) -> list[sympy.Expr]:
+    """The simplest expressions of a front that are faithful to each of `SLACKS`, simplest first."""
+    rows = [int(np.argmax(front["loss"] <= front["loss"].min() + slack)) for slack in SLACKS]
+    return [parse(front["expression"][row], names) for row in rows]
+
+
+def compose(
+    system: System, edge: list[pd.DataFrame], node: list[pd.DataFrame], bodies: np.ndarray, accelerations: np.ndarray
+) -> ClosedForm:
+    """The closed form of a run's edge and node fronts, fitted to bodies [graphs, n, 2*dim+2] and accelerations.
+
+    Of the compositions that `candidates` allow, the simplest whose error is hardly above the best.
+    """
+    edges = list(zip(*(candidates(front, input_names(system.dim)) for front in edge), strict=True))
+    nodes = list(zip(*(candidates(front, node_names(system.dim)) for front in node), strict=True))
+    # first the edges, under the simplest node, then the node
+    chosen = _simplest([ClosedForm(system, list(e), list(nodes[0])) for e in dict.fromkeys(edges)], bodies, accelerations)
+    tried = [ClosedForm(system, chosen[1].edge, list(n)) for n in dict.fromkeys(nodes)]
+    fit, form, constants = _simplest(tried, bodies, accelerations)
+    constants = fit.prune(constants)
+    return shortened(form, fit, constants)
+
+
+def _simplest(forms: list[ClosedForm], bodies: np.ndarray, accelerations: np.ndarray) -> tuple[_Fit, ClosedForm, np.ndarray]:
+    """Of forms in order of complexity the first, fitted, whose error is hardly above the best."""
+    fits = [_Fit(form, bodies, accelerations) for form in forms]
+    found = [fit.refine(fit.start, np.ones(len(fit.start), bool)) for fit in fits]
+    errors = np.array([fit.error(constants) for fit, constants in zip(fits, found, strict=True)])
+    first = int(np.argmax(errors <= HARDLY * errors.min()))
+    return fits[first], forms[first], found[first]
+
+
+def shortened(form: ClosedForm, fit: _Fit, constants: np.ndarray) -> ClosedForm:
+    """The form with the fewest digits in its constants that its error does not notice."""
+    limit = WORTH * fit.error(constants)
+    for digits in range(2, 9):
+        short = np.array([float(f"{value:.{digits - 1}e}") for value in constants])
+        if fit.error(short) <= limit:
+            return form.with_constants(short)
+    return form.with_constants(constants)
+
+
+def displayed(expression: sympy.Expr, digits: int = 3) -> str:
+    """An expression in LaTeX, constants to so many digits."""
+    return sympy.latex(rounded(simplest(expression), digits))
