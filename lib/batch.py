@@ -12,6 +12,7 @@ from importlib.util import find_spec
 import pandas as pd
 
 from lib import paths
+from lib.engines import ENGINES, get_engine
 from lib.errors import InputError
 from lib.files import sweep
 from lib.profiles import PROFILES, get_profile
@@ -36,6 +37,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="only these runs, such as spring-2d or spring-2d/l1 or spring-2d/l1-seed1; may be repeated",
     )
     parser.add_argument("--profile", default="full", metavar="NAME", help=f"budget: {' or '.join(PROFILES)} (default full)")
+    parser.add_argument(
+        "--engine", default="operon", metavar="NAME", help=f"symbolic regression by {' or '.join(ENGINES)} (default operon)"
+    )
     parser.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N", help="processors to use (default all)")
     parser.add_argument("--force", action="store_true", help="run every stage again, changed or not")
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
@@ -45,7 +49,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def command(options: argparse.Namespace) -> list[str]:
     """Snakemake's command line."""
-    config = [f"profile={options.profile}", f"only={' '.join(options.only)}"]
+    config = [f"profile={options.profile}", f"only={' '.join(options.only)}", f"engine={options.engine}"]
     if options.retrain:
         config.append("retrain=true")
     call = [
@@ -99,6 +103,7 @@ def main() -> int:
     try:
         get_profile(options.profile)
         select(options.only, options.profile)
+        get_engine(options.engine)
         if options.cores < 1:
             raise InputError(f"cores = {options.cores}: choose 1 or more")
         profiles = sorted(p.name for p in (paths.ROOT / "workflow" / "profiles").iterdir())

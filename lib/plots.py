@@ -283,6 +283,35 @@ def fronts(tables: list[pd.DataFrame], marked: list[int], recovered: bool) -> Fi
     return figure
 
 
+def encodings(table: pd.DataFrame) -> Figure:
+    """Every run by its trimmed R^2 against force and acceleration."""
+    figure, axis = plt.subplots(figsize=(5.2, 4.2))
+    sns.scatterplot(
+        table, x="r2_force_trimmed", y="r2_acceleration_trimmed", hue="variant", style="system", s=70, alpha=0.85, ax=axis
+    )
+    axis.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xlabel="trimmed $R^2$, force", ylabel="trimmed $R^2$, acceleration")
+    axis.legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
+    return figure
+
+
+def gauges_forming(watched: dict[str, pd.DataFrame]) -> Figure:
+    """The exponent k of the gauge m^-k against graphs seen, a panel a system and a line a variant."""
+    systems = list(dict.fromkeys(name.partition("/")[0] for name in watched))
+    figure, axes = plt.subplots(1, len(systems), figsize=(3.4 * len(systems), 3), sharey=True, squeeze=False)
+    for axis, system in zip(axes[0], systems, strict=True):
+        for level in (0, 1):
+            axis.axhline(level, color=INK, linewidth=0.8, linestyle=":")
+        for name, frame in watched.items():
+            if name.startswith(f"{system}/"):
+                # where no such gauge fits, its exponent says nothing
+                told = frame[(frame["graphs"] > 0) & (frame["r2_exponent"] > 0.5)]
+                axis.semilogx(told["graphs"], told["exponent"], marker=".", label=name.partition("/")[2])
+        axis.set(title=system, xlabel="graphs seen", ylim=(-0.6, 1.6))
+    axes[0][0].set_ylabel("k of the gauge $m_i^{-k}$")
+    axes[0][-1].legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
+    return figure
+
+
 def heat(table: pd.DataFrame, title: str) -> Figure:
     """Values between 0 and 1 as a heat map: rows systems or gauges, columns variants."""
     figure, axis = plt.subplots(figsize=(1.15 * len(table.columns) + 2, 0.5 * len(table) + 1.3))

@@ -86,3 +86,20 @@ def published(metric: str) -> pd.DataFrame:
     """Published figures of a metric: source, system, variant, value, note."""
     table = pd.read_csv(paths.REFERENCE)
     return table[table["metric"] == metric].drop(columns="metric").reset_index(drop=True)
+
+
+def by_variant(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean over seeds of a column, a row a system and a column a registered variant."""
+    return table.pivot_table(column, "system", "variant", sort=False).reindex(columns=list(VARIANTS))
+
+
+def with_and_without(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """A column of the runs that were trained with reciprocal messages and without, a row a system and variant."""
+    means = table.groupby(["system", "variant"], sort=False)[column].mean()
+    twins = {"bottleneck": "reciprocal"} | {name: f"{name}-reciprocal" for name in VARIANTS if name != "bottleneck"}
+    rows = [
+        {"system": system, "variant": variant, "without": value, "with": means[system, twins[variant]]}
+        for (system, variant), value in means.items()
+        if (system, twins.get(variant)) in means.index
+    ]
+    return pd.DataFrame(rows)

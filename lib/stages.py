@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,8 +96,8 @@ def analyse(run: Run) -> Job:
     )
 
 
-def distil(run: Run) -> Job:
-    """Stage 4."""
+def distil(run: Run, engine: str) -> Job:
+    """Stage 4, by an engine of `lib.engines`."""
     out = paths.outputs(run)
     fronts = [out / f"front-{channel}.csv" for channel in range(1, run.system.dim + 1)]
     fronts += [out / f"front-node-{axis}.csv" for axis in "xyz"[: run.system.dim]]
@@ -111,6 +110,21 @@ def distil(run: Run) -> Job:
             *data(run.system, run.profile),
         ],
         [out / "verdict.json", out / "closed_form.json", *fronts],
+        also={"engine": engine},
+    )
+
+
+def extend(runs: list[Run], profile: str) -> Job:
+    """Stage 5, one for all runs."""
+    reads = [paths.outputs(run) / name for run in runs for name in PARTS]
+    validations = [file for run in runs if run.system.dim == 2 for file in data(run.system, profile, "validation")]
+    return Job(
+        "5_extensions",
+        "all",
+        paths.workspace(profile) / "outputs" / "5_extensions.ipynb",
+        {"profile": profile},
+        [*code("5_extensions", "results", "raw_search"), *reads, *dict.fromkeys(validations)],
+        [paths.workspace(profile) / "outputs" / "without_network.csv"],
     )
 
 
@@ -127,20 +141,19 @@ def report(runs: list[Run], profile: str) -> Job:
     )
 
 
-def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], **rest: Any) -> Job:
-    parameters = {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile}
+def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], also: dict[str, Any] | None = None, **rest: Any) -> Job:
+    parameters = {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile} | (also or {})
     return Job(stage, str(run), paths.outputs(run) / f"{stage}.ipynb", parameters, inputs, outputs, **rest)
 
 
-RUN_STAGES: tuple[Callable[[Run], Job], ...] = (analyse, distil)
-
-
-def jobs(runs: list[Run], systems: list[System], profile: str, retrain: bool = False) -> list[Job]:
+def jobs(runs: list[Run], systems: list[System], profile: str, retrain: bool = False, engine: str = "operon") -> list[Job]:
     """All jobs that lead to the report on the given runs, and the simulation of the given systems besides."""
     systems = list(dict.fromkeys([*(run.system for run in runs), *systems]))
     return [
         *(simulate(system, profile) for system in systems),
         *(train(run, retrain) for run in runs),
-        *(stage(run) for run in runs for stage in RUN_STAGES),
+        *(analyse(run) for run in runs),
+        *(distil(run, engine) for run in runs),
+        extend(runs, profile),
         report(runs, profile),
     ]

@@ -18,7 +18,7 @@ def notebook(request):
 
 
 def test_stages_are_all_here():
-    stages = ["1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "6_report"]
+    stages = ["1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "5_extensions", "6_report"]
     assert [path.stem for path in SOURCES] == stages
 
 
