@@ -21,7 +21,7 @@ TRIM = 0.95
 """Trimmed scores leave out the edges whose true |f| is above this quantile."""
 
 LOUDEST = 0.98
-"""Symbolic regression leaves out the edges whose message is above this quantile: a few collisions."""
+"""What works without the truth leaves out the edges whose message is above this quantile: a few collisions."""
 LEGIBLE = 0.75
 """Share of all standard deviation that a few channels must hold to be read by themselves."""
 
@@ -62,8 +62,7 @@ class Edges:
 
     def quiet(self) -> Edges:
         """The edges without the largest messages, chosen without the truth."""
-        size = np.linalg.norm(self.messages - np.median(self.messages, axis=0), axis=1)
-        return self.take(size < np.quantile(size, LOUDEST))
+        return self.take(quiet(self.messages))
 
 
 @torch.no_grad()
@@ -86,6 +85,12 @@ def returned(model: GraphNetwork, sent: np.ndarray) -> np.ndarray:
     """Messages of the other direction, for messages [edges, channels] of all edges of whole graphs."""
     opposite = model.opposite.cpu().numpy()
     return sent.reshape(-1, len(opposite), sent.shape[-1])[:, opposite].reshape(sent.shape)
+
+
+def quiet(sent: np.ndarray) -> np.ndarray:
+    """Which of the messages [edges, channels] are not among the largest, [edges]."""
+    size = np.linalg.norm(sent - np.median(sent, axis=0), axis=1)
+    return size < np.quantile(size, LOUDEST)
 
 
 def information(edges: Edges) -> np.ndarray:

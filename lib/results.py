@@ -40,6 +40,7 @@ COLUMNS = [
     "exponent",
     "exponent_undone",
     "r2_force_undone",
+    "r2_force_undone_trimmed",
     "r2_force_trimmed_pca",
     "r2_acceleration_trimmed_pca",
     "r2_gauge_trimmed_pca",
