@@ -20,7 +20,7 @@ from lib.runs import Run
 TRIM = 0.95
 """Trimmed scores leave out the edges whose true |f| is above this quantile."""
 
-LOUDEST = 0.98
+LOUDEST = 0.95
 """What works without the truth leaves out the edges whose message is above this quantile: a few collisions."""
 LEGIBLE = 0.75
 """Share of all standard deviation that a few channels must hold to be read by themselves."""

@@ -120,6 +120,18 @@ def choose(table: pd.DataFrame) -> int:
     return int(np.argmax(np.where(accurate, gain, -np.inf)))
 
 
+def signs(x: np.ndarray, names: list[str]) -> list[sympy.Symbol]:
+    """The inputs that are -1 or +1 in all rows [rows, inputs]."""
+    return [symbol for symbol, column in zip(symbols(names).values(), x.T, strict=True) if (np.abs(column) == 1).all()]
+
+
+def lowered(expression: sympy.Expr, of: list[sympy.Symbol]) -> sympy.Expr:
+    """The expression with the powers of signs taken down to 0 or 1: q2/q1 and q1*q2 are one where charges are -1 or +1."""
+    return expression.replace(
+        lambda e: e.is_Pow and e.base in of and e.exp.is_Integer, lambda e: e.base if e.exp % 2 else sympy.Integer(1)
+    )
+
+
 def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str]) -> pd.DataFrame:
     """The front of the candidates: simplified, rounded, scored anew, and only those that no simpler one beats."""
 
@@ -127,9 +139,9 @@ def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str
         error = float(np.mean((evaluate(expression, x, names) - y) ** 2) / y.var())
         return error if np.isfinite(error) else np.inf
 
-    rows = []
+    rows, of = [], signs(x, names)
     for text in candidates:
-        expression = simplest(round_constants(simplest(parse(text, names)), loss))
+        expression = simplest(round_constants(simplest(lowered(parse(text, names), of)), loss))
         rows.append((complexity(expression), loss(expression), str(expression)))
     front: list[tuple[int, float, str]] = []
     for row in sorted(set(rows)):

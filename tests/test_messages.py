@@ -81,7 +81,7 @@ def test_channels_are_read_where_they_hold_the_message_and_components_where_not(
 def test_the_loudest_edges_are_left_out_without_the_truth():
     edges = planted(GAUGES["force"])
     quiet = edges.quiet()
-    assert 0.97 < len(quiet.messages) / len(edges.messages) < 0.99
+    assert 0.94 < len(quiet.messages) / len(edges.messages) < 0.96
     assert np.abs(quiet.messages).max() < np.abs(edges.messages).max()
 
 

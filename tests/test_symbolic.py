@@ -38,6 +38,18 @@ def test_fronts_only_improve(inputs):
     assert table["chosen"].sum() == 1
 
 
+def test_a_charge_and_its_inverse_are_one_where_charges_are_signs(inputs):
+    units = inputs.copy()
+    units[:, 5:] = np.sign(units[:, 5:])
+    y = units[:, 0] * units[:, 5] * units[:, 6]
+    for text in ("2.0*dx*q2/q1", "2.0*dx*q1**3*q2", "2.0*dx/(q1*q2)"):
+        table = pareto([text], units, y, NAMES)
+        assert parse(table["expression"].iloc[-1], NAMES).equals(parse("2.0*dx*q1*q2", NAMES))
+    # where they are other numbers too, the power is the data's to tell
+    table = pareto(["2.0*dx*q2/q1"], inputs, inputs[:, 0] * inputs[:, 6] / inputs[:, 5], NAMES)
+    assert parse(table["expression"].iloc[-1], NAMES).equals(parse("2.0*dx*q2/q1", NAMES))
+
+
 def test_the_choice_is_the_steepest_fall_among_the_accurate():
     table = pd.DataFrame({"complexity": [1, 5, 9, 15], "loss": [1.0, 0.5, 1e-4, 0.9e-4]})
     assert choose(table) == 2
