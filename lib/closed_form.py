@@ -32,6 +32,8 @@ HARDLY = 1.1
 """Of several forms the simplest is taken whose error is at most so many times the best."""
 WORTH = 1.01
 """A constant is set to zero or shortened if the error grows at most so many times."""
+NEGLIGIBLE = 1e-6
+"""Relative error that is none."""
 ROBUST = 0.01
 """Relative error at which a residual begins to count by its size instead of its square."""
 
@@ -189,7 +191,7 @@ class _Fit:
     def prune(self, constants: np.ndarray) -> np.ndarray:
         """The constants with as many set to zero, the rest refined, as the error does not notice."""
         free = constants != 0
-        limit = WORTH * self.error(constants)
+        limit = max(WORTH * self.error(constants), NEGLIGIBLE)
         for index in np.argsort(np.abs(constants)):
             if not free[index]:
                 continue
@@ -201,10 +203,21 @@ class _Fit:
         return constants
 
 
+def explicit(expression: sympy.Expr) -> sympy.Expr:
+    """The expression with a constant 1.0 before every term of a sum that has none, so that it can be fitted too."""
+    if not expression.args:
+        return expression
+    arguments = [explicit(argument) for argument in expression.args]
+    if expression.is_Add:
+        plain = [term.is_number or (term.has(sympy.Float) and term.as_coeff_Mul()[0].is_Float) for term in arguments]
+        arguments = [term if done else sympy.Float(1.0) * term for term, done in zip(arguments, plain, strict=True)]
+    return expression.func(*arguments)
+
+
 def candidates(front: pd.DataFrame, names: list[str]) -> list[sympy.Expr]:
     """The simplest expressions of a front that are faithful to each of `SLACKS`, simplest first."""
     rows = [int(np.argmax(front["loss"] <= front["loss"].min() + slack)) for slack in SLACKS]
-    return [parse(front["expression"][row], names) for row in rows]
+    return [explicit(parse(front["expression"][row], names)) for row in rows]
 
 
 def compose(
@@ -229,13 +242,13 @@ def _simplest(forms: list[ClosedForm], bodies: np.ndarray, accelerations: np.nda
     fits = [_Fit(form, bodies, accelerations) for form in forms]
     found = [fit.refine(fit.start, np.ones(len(fit.start), bool)) for fit in fits]
     errors = np.array([fit.error(constants) for fit, constants in zip(fits, found, strict=True)])
-    first = int(np.argmax(errors <= HARDLY * errors.min()))
+    first = int(np.argmax(errors <= max(HARDLY * errors.min(), NEGLIGIBLE)))
     return fits[first], forms[first], found[first]
 
 
 def shortened(form: ClosedForm, fit: _Fit, constants: np.ndarray) -> ClosedForm:
     """The form with the fewest digits in its constants that its error does not notice."""
-    limit = WORTH * fit.error(constants)
+    limit = max(WORTH * fit.error(constants), NEGLIGIBLE)
     for digits in range(2, 9):
         short = np.array([float(f"{value:.{digits - 1}e}") for value in constants])
         if fit.error(short) <= limit:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import sympy
 
-from lib.closed_form import ClosedForm, candidates, compose, node_names, relative_error
+from lib.closed_form import ClosedForm, candidates, compose, explicit, node_names, relative_error
 from lib.forces import input_names
 from lib.generalisation import compare, settings
 from lib.runs import System
@@ -80,9 +80,14 @@ def test_constants_go_back_where_they_came_from():
 def test_candidates_are_the_simplest_that_are_faithful():
     table = front((0.9, "dx"), (0.01, "2.0*dx"), (1e-4, "2.0*dx + r"), (0.0, "2.0*dx + r*m1"))
     r, dx, m1 = (sympy.Symbol(name, real=True) for name in ("r", "dx", "m1"))
-    assert candidates(table, input_names(2))[0] == 2.0 * dx
-    assert candidates(table, input_names(2))[2] == 2.0 * dx + r
-    assert candidates(table, input_names(2))[-1] == 2.0 * dx + r * m1
+    found = candidates(table, input_names(2))
+    assert found[0] == 2.0 * dx and found[2] == 2.0 * dx + 1.0 * r and found[-1] == 2.0 * dx + 1.0 * r * m1
+
+
+def test_every_term_of_a_sum_has_a_constant():
+    names = input_names(2)
+    form = ClosedForm(SPRING, [explicit(parse("dx*(m1 + 3.0*r - m2)/(r + 0.5)", names))] * 2, [parse("s1", node_names(2))] * 2)
+    assert sorted(form.function[1][:5]) == [-1.0, 0.5, 1.0, 1.0, 3.0]
 
 
 def test_other_settings_differ_as_they_say(spring):
