@@ -26,7 +26,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         prog="./run_all.sh",
         description="Every table and figure, from the released weights. Killed, it goes on where it was; "
         "run again, it does only what changed.",
-        epilog=f"systems released: {', '.join(RELEASED)}; variants: {', '.join(VARIANTS)}",
+        epilog=f"released: {', '.join(RELEASED)}; variants: {', '.join(VARIANTS)}",
     )
     parser.add_argument("--retrain", action="store_true", help="train from nothing instead of using the released weights")
     parser.add_argument(
