@@ -20,6 +20,8 @@ MOMENTS = 40
 """Looks at a training, evenly spread over the logarithm of the graphs seen, and one before it."""
 SHOWN = 360
 """Edges whose messages are kept."""
+HALF = (np.finfo(np.float16).min, np.finfo(np.float16).max)
+"""What half precision can hold."""
 
 
 @dataclass
@@ -30,10 +32,12 @@ class Encoding:
     """graphs, sparsity, r2_force, r2_acceleration, exponent and r2_exponent of the D chosen channels at that moment."""
     messages: list[np.ndarray] = field(default_factory=list)
     """[SHOWN, dim] each, the chosen channels, the one that carries most first."""
+    force: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """[SHOWN, dim], the true force on those edges."""
 
     def look(self, graphs: int, model: GraphNetwork, run: Run, trajectories: Trajectories) -> None:
-        """Add what the model's messages on the trajectories' edges say after so many training graphs."""
-        edges = messages.extract(model, run, trajectories)
+        """Add what the model's messages on the trajectories' edges, trimmed, say after so many training graphs."""
+        edges = messages.extract(model, run, trajectories).trimmed()
         channels = messages.choose_channels(edges, run.system.dim)
         sent = edges.messages[:, channels]
         exponent, score = gauges.gauge_exponent(edges, channels)
@@ -47,7 +51,9 @@ class Encoding:
                 "r2_exponent": score,
             }
         )
-        self.messages.append(sent[shown(len(sent))].astype(np.float32))
+        kept = shown(len(sent))
+        self.messages.append(sent[kept].astype(np.float32))
+        self.force = edges.force[kept].astype(np.float32)
 
     def frame(self) -> pd.DataFrame:
         """The table."""
@@ -57,7 +63,8 @@ class Encoding:
         """Write it as npz, messages in half precision."""
         columns = {name: column.to_numpy(np.float64) for name, column in self.frame().items()}
         with whole(path) as scratch, scratch.open("wb") as file:
-            np.savez_compressed(file, messages=np.stack(self.messages).astype(np.float16), **columns)
+            halves = np.clip(np.stack(self.messages), *HALF).astype(np.float16)
+            np.savez_compressed(file, messages=halves, force=self.force, **columns)
 
 
 def shown(edges: int) -> np.ndarray:
@@ -74,7 +81,8 @@ def load(path: Path) -> Encoding:
     """Read what `Encoding.save` wrote; `InputError` if it is missing or damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            columns = {name: arrays[name] for name in arrays.files if name != "messages"}
-            return Encoding(pd.DataFrame(columns).to_dict("records"), list(arrays["messages"].astype(np.float32)))
+            columns = {name: arrays[name] for name in arrays.files if name not in ("messages", "force")}
+            table = pd.DataFrame(columns).to_dict("records")
+            return Encoding(table, list(arrays["messages"].astype(np.float32)), arrays["force"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"{path.parent.name}/{path.name} cannot be read: {error}") from None

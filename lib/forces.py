@@ -9,6 +9,7 @@ import numpy as np
 import sympy
 
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, S, get_law
+from lib.runs import System
 
 
 def input_names(dim: int) -> list[str]:
@@ -24,6 +25,13 @@ def edge_inputs(receiver: np.ndarray, sender: np.ndarray) -> np.ndarray:
     distance = np.linalg.norm(separation, axis=-1)
     columns = [distance, receiver[..., -1], sender[..., -1], receiver[..., -2], sender[..., -2]]
     return np.concatenate([separation, np.stack(columns, axis=-1)], axis=-1)
+
+
+def pair_inputs(system: System, bodies: np.ndarray) -> np.ndarray:
+    """Inputs [graphs, edges, dim+5] of all pairs of bodies [graphs, n, 2*dim+2] under the system's law, one way and back."""
+    i, j = get_law(system.law).pairs(bodies.shape[-2]).T
+    receiver, sender = np.concatenate([i, j]), np.concatenate([j, i])
+    return edge_inputs(bodies[:, receiver], bodies[:, sender])
 
 
 @cache

@@ -40,7 +40,7 @@ class GaugeFit:
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """Basis functions of the receiver, [edges, basis]."""
-        return _receiver_features(self.basis, inputs)
+        return _receiver_features(self.basis, inputs[:, -4], inputs[:, -2])
 
     def gauge(self, inputs: np.ndarray) -> np.ndarray:
         """g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5]."""
@@ -58,17 +58,16 @@ def mass_exponent(inputs: np.ndarray, gauge: np.ndarray) -> float:
     return float(-np.polyfit(np.log(mass[usual]), np.log(np.abs(gauge[usual])), 1)[0])
 
 
-def _receiver_features(basis: SplineTransformer, inputs: np.ndarray) -> np.ndarray:
-    mass, charge = inputs[:, [-4]], inputs[:, [-2]]
-    splines = basis.transform(np.log(mass))
-    return np.concatenate([splines, splines * charge], axis=1)
+def _receiver_features(basis: SplineTransformer, mass: np.ndarray, charge: np.ndarray) -> np.ndarray:
+    splines = basis.transform(np.log(mass[:, None]))
+    return np.concatenate([splines, splines * charge[:, None]], axis=1)
 
 
 def gauge_fit(inputs: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
     """Least squares of y [edges, channels] over g, A and h, by alternating between g and (A, h)."""
     y = y.astype(float)
     basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
-    phi = _receiver_features(basis, inputs)
+    phi = _receiver_features(basis, inputs[:, -4], inputs[:, -2])
     size, channels = phi.shape[1], y.shape[1]
     # start from the unconstrained fit, one matrix A for each basis function, and its best rank-one part
     free = (phi[:, :, None] * force[:, None, :]).reshape(len(phi), -1)
@@ -125,7 +124,10 @@ class ReactionGauge:
 
     def inverse(self, inputs: np.ndarray) -> np.ndarray:
         """1/g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5], of mean size 1."""
-        return _receiver_features(self.basis, inputs) @ self.u
+        return self._features(inputs) @ self.u
+
+    def _features(self, inputs: np.ndarray) -> np.ndarray:
+        return _receiver_features(self.basis, inputs[:, -4], inputs[:, -2])
 
     def exponent(self, inputs: np.ndarray) -> float:
         """The k of g ~ m_i^-k, over the receivers of edges with inputs [edges, dim+5]."""
@@ -133,7 +135,13 @@ class ReactionGauge:
 
     def undo(self, inputs: np.ndarray, sent: np.ndarray) -> np.ndarray:
         """Messages [edges, channels] with the gauge and the offset taken off: the force, up to A."""
-        return self.inverse(inputs)[:, None] * sent - _receiver_features(self.basis, inputs) @ self.k
+        return self.inverse(inputs)[:, None] * sent - self._features(inputs) @ self.k
+
+    def undo_sums(self, bodies: np.ndarray, sums: np.ndarray, senders: np.ndarray) -> np.ndarray:
+        """The same of sums [graphs, n, channels] of messages from so many senders [n] to bodies [graphs, n, 2*dim+2]."""
+        receivers = bodies.reshape(-1, bodies.shape[-1]).astype(float)
+        features = _receiver_features(self.basis, receivers[:, -1], receivers[:, -2]).reshape(*sums.shape[:2], -1)
+        return (features @ self.u)[..., None] * sums - senders[:, None] * (features @ self.k)
 
 
 def reverse(inputs: np.ndarray) -> np.ndarray:
@@ -151,7 +159,7 @@ def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -
     """
     sent, returned = sent.astype(float), returned.astype(float)
     basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
-    here, there = _receiver_features(basis, inputs), _receiver_features(basis, reverse(inputs))
+    here, there = (_receiver_features(basis, way[:, -4], way[:, -2]) for way in (inputs, reverse(inputs)))
     size, channels = here.shape[1], sent.shape[1]
     even, odd = np.zeros((2, (1 + channels) * size, (1 + channels) * size))
     for c in range(channels):

@@ -32,7 +32,18 @@ def relative(predicted: Tensor, true: Tensor) -> Tensor:
     return ((predicted - true).abs().sum(-1) / (1 + true.norm(dim=-1))).mean()
 
 
-LOSSES: dict[str, Loss] = {"mae": mae, "mse": mse, "huber": huber, "relative": relative}
+def root_relative(predicted: Tensor, true: Tensor) -> Tensor:
+    """Mean over nodes of |error|_1 / sqrt(1 + |a|), halfway between `mae` and `relative`."""
+    return ((predicted - true).abs().sum(-1) / (1 + true.norm(dim=-1)).sqrt()).mean()
+
+
+LOSSES: dict[str, Loss] = {
+    "mae": mae,
+    "mse": mse,
+    "huber": huber,
+    "relative": relative,
+    "root_relative": root_relative,
+}
 
 
 def get_loss(name: str) -> Loss:

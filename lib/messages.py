@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from lib.datasets import Trajectories
-from lib.forces import edge_inputs, pair_force
+from lib.forces import pair_force, pair_inputs
 from lib.models import GraphNetwork
 from lib.runs import Run
 
@@ -22,8 +22,6 @@ TRIM = 0.95
 
 LOUDEST = 0.95
 """What works without the truth leaves out the edges whose message is above this quantile: a few collisions."""
-LEGIBLE = 0.75
-"""Share of all standard deviation that a few channels must hold to be read by themselves."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +65,17 @@ class Edges:
 
 @torch.no_grad()
 def extract(model: GraphNetwork, run: Run, trajectories: Trajectories) -> Edges:
-    """Edges of all snapshots, with the model's messages."""
+    """Edges of all snapshots, with the model's messages, in the order of `forces.pair_inputs`."""
     bodies, _ = trajectories.graphs()
-    sender, receiver = model.edges.cpu().numpy()
     parts = [model.messages(part.to(model.edges.device)) for part in torch.as_tensor(bodies).split(4_000)]
     means = torch.cat([mean for mean, _ in parts]).flatten(0, 1).cpu().numpy()
     gaussian = parts[0][1] is not None
     log_variance = torch.cat([v for _, v in parts]).flatten(0, 1).cpu().numpy() if gaussian else None
-    inputs = edge_inputs(bodies[:, receiver], bodies[:, sender])
-    inputs = inputs.reshape(-1, inputs.shape[-1])
+    inputs = pair_inputs(run.system, bodies)
+    edges, columns = inputs.shape[1:]
+    inputs = inputs.reshape(-1, columns)
     count, times = trajectories.features.shape[:2]
-    trajectory = np.repeat(np.arange(count), times * len(sender))
+    trajectory = np.repeat(np.arange(count), times * edges)
     return Edges(means, log_variance, inputs, pair_force(run.system.law, inputs), trajectory)
 
 
@@ -129,12 +127,6 @@ def principal_view(edges: Edges, count: int) -> View:
     centred = (edges.messages - edges.messages.mean(axis=0)).astype(float)
     _, directions = np.linalg.eigh(centred.T @ centred)
     return View("principal components", directions[:, ::-1][:, :count])
-
-
-def legible_view(edges: Edges, count: int) -> View:
-    """The chosen channels, or the principal components where the channels hold less than `LEGIBLE` of the spread."""
-    held = sparsity(edges.messages, choose_channels(edges, count))
-    return channel_view(edges, count) if held >= LEGIBLE else principal_view(edges, count)
 
 
 def sparsity(messages: np.ndarray, channels: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lib.laws import get_law
 from lib.profiles import get_profile
 from lib.runs import Run
+from lib.variants import get_variant
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Recipe:
     batch: int
     loss: str = "mae"
     """Name of the loss, of `lib.losses`."""
+    penalty: float = 1.0
+    """Factor on the variant's regulariser."""
     start: str = "separations"
     """Name of the weights' beginning, of `lib.start`."""
     optimiser: str = "muon"
@@ -36,7 +39,8 @@ class Recipe:
 
 
 def recipe_of(run: Run) -> Recipe:
-    """The recipe that a run's profile and law ask for."""
+    """The recipe that a run's profile, law and variant ask for."""
     profile = get_profile(run.profile)
     law = get_law(run.system.law)
-    return Recipe(graphs=round(law.share * profile.graphs), batch=profile.batch, loss=law.loss)
+    special = get_variant(run.variant).under_collisions if law.collisions else {}
+    return Recipe(graphs=round(law.share * profile.graphs), batch=profile.batch, **special)

@@ -1,6 +1,6 @@
 """Training: accelerations learned from snapshots, with checkpoints that lose nothing.
 
-    objective = loss(a, a_true) + the variant's regulariser,    loss = mean over nodes of |a - a_true|_1, or another
+    objective = loss(a, a_true) + penalty * regulariser,    loss = mean over nodes of |a - a_true|_1, or another
 
 Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed
 at a round's end draws what an unbroken one would have drawn, and ends with the same weights.
@@ -14,7 +14,7 @@ import math
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +90,16 @@ class Progress:
     encoding: Encoding = field(default_factory=Encoding)
 
     def to_json(self) -> str:
-        """All of it but the watched messages, which are arrays."""
-        return json.dumps(asdict(replace(self, encoding=Encoding(self.encoding.table))))
+        """All of it but what was watched as arrays."""
+        told = {name: value for name, value in vars(self).items() if name != "encoding"}
+        return json.dumps(told | {"watched": self.encoding.table})
 
     @classmethod
-    def from_json(cls, text: str, watched: list[np.ndarray]) -> Progress:
-        """What `to_json` wrote, and the watched messages."""
+    def from_json(cls, text: str, messages: list[np.ndarray], force: np.ndarray) -> Progress:
+        """What `to_json` wrote, with the arrays that were watched."""
         told = json.loads(text)
-        return cls(**told | {"encoding": Encoding(told["encoding"]["table"], watched)})
+        table = told.pop("watched")
+        return cls(**told, encoding=Encoding(table, messages, force))
 
 
 def _save_checkpoint(
@@ -107,6 +109,7 @@ def _save_checkpoint(
     tensors |= {f"optimiser.{k}": v for k, v in optimiser.state().items()}
     tensors |= {f"best.{k}": v for k, v in best.items()}
     tensors |= {f"watched.{k}": torch.as_tensor(v) for k, v in enumerate(progress.encoding.messages)}
+    tensors["force"] = torch.as_tensor(progress.encoding.force)
     tensors = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with whole(path) as scratch:
         save_file(tensors, scratch, {"progress": progress.to_json(), "identity": identity})
@@ -133,7 +136,8 @@ def _resume(path: Path, model: GraphNetwork, optimiser: Optimiser, identity: str
     model.load_state_dict(_part(tensors, "model."))
     optimiser.restore(_part(tensors, "optimiser."))
     watched = _part(tensors, "watched.")
-    progress = Progress.from_json(metadata["progress"], [watched[str(k)].numpy() for k in range(len(watched))])
+    messages = [watched[str(k)].numpy() for k in range(len(watched))]
+    progress = Progress.from_json(metadata["progress"], messages, tensors["force"].numpy())
     return progress, _part(tensors, "best.")
 
 
@@ -163,12 +167,13 @@ def step(
     batch: tuple[Tensor, Tensor, Tensor | None],
     share: float,
     bfloat16: bool,
+    penalty: float = 1.0,
 ) -> Tensor:
     """One step at a share of training, with `forward` the model's `penalised`; the batch's loss per node before it."""
     x, a, noise = batch
     with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
-        predicted, penalty = forward(x, noise)
-    (loss(predicted, a) + penalty).backward()
+        predicted, regulariser = forward(x, noise)
+    (loss(predicted, a) + penalty * regulariser).backward()
     optimiser.step(share)
     return mae(predicted.detach(), a)
 
@@ -181,10 +186,10 @@ def evaluate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor, loss: L
 
 
 @torch.no_grad()
-def _validate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor, loss: Loss) -> tuple[float, float]:
+def _validate(model: GraphNetwork, bodies: Tensor, accelerations: Tensor, loss: Loss, penalty: float) -> tuple[float, float]:
     """Loss per node and objective, with mean messages, in float32."""
-    predicted, penalty = model.penalised(bodies, torch.zeros((), device=bodies.device))
-    return float(mae(predicted, accelerations)), float(loss(predicted, accelerations) + penalty)
+    predicted, regulariser = model.penalised(bodies, torch.zeros((), device=bodies.device))
+    return float(mae(predicted, accelerations)), float(loss(predicted, accelerations) + penalty * regulariser)
 
 
 def compiled(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
@@ -253,7 +258,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
             for batch in batches(run, recipe, model, data, progress.step // ROUND, count):
-                total += step(forward, loss, optimiser, batch, progress.step / steps, low_precision)
+                total += step(forward, loss, optimiser, batch, progress.step / steps, low_precision, recipe.penalty)
                 progress.step += 1
             bar.update(count * recipe.batch)
             if not math.isfinite(float(total)):
@@ -261,7 +266,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             channels = schedule(progress.step / steps, model.width, model.dim)
             if channels < int(model.kept.sum()):
                 model.prune(x_validation, channels)
-            validation_loss, objective = _validate(model, x_validation, a_validation, loss)
+            validation_loss, objective = _validate(model, x_validation, a_validation, loss, recipe.penalty)
             progress.seconds = before + time.monotonic() - started
             graphs = progress.step * recipe.batch
             progress.history.append(

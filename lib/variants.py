@@ -6,8 +6,8 @@ Entries speak in tensor methods only, so that reading the registry costs no impo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lib.errors import InputError
@@ -93,13 +93,21 @@ class Variant:
     """Channels kept as training goes on."""
     reciprocal: bool = False
     """Whether m_ij = e(v_i, v_j) - e(v_j, v_i), so that action equals minus reaction."""
+    under_collisions: Mapping[str, Any] = field(default_factory=lambda: {"loss": "relative"})
+    """What its recipe takes where a few collisions hold most of the error. A penalty on messages squeezes the
+    largest, so that it needs a loss to which they mean more than to `relative`."""
 
 
 VARIANTS: dict[str, Variant] = {
     "standard": Variant("100 channels, free"),
     "bottleneck": Variant("as many channels as dimensions", width=dimension),
-    "l1": Variant("100 channels under an L1 penalty", regulariser=l1),
-    "kl": Variant("100 Gaussian channels under a KL penalty", gaussian=True, regulariser=kl),
+    "l1": Variant("100 channels under an L1 penalty", regulariser=l1, under_collisions={"loss": "root_relative"}),
+    "kl": Variant(
+        "100 Gaussian channels under a KL penalty",
+        gaussian=True,
+        regulariser=kl,
+        under_collisions={"loss": "root_relative", "penalty": 0.1},
+    ),
     "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
     "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, reciprocal=True),
 }

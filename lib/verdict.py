@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from lib.forces import input_names, pair_force
-from lib.messages import linear_fit
+from lib import datasets
+from lib.forces import input_names, pair_force, pair_inputs
+from lib.messages import TRIM, linear_fit
 from lib.runs import System
 from lib.symbolic import evaluate, parse, simplest
 
@@ -84,6 +85,14 @@ def probe(inputs: np.ndarray, seed: int = 0, senders: int = 500) -> Probe:
     )
     outside = crossed(np.column_stack([masses(RECEIVERS), rng.uniform(-4, 4, RECEIVERS)]), far)
     return Probe(inside, outside)
+
+
+def frozen_probe(system: System) -> Probe:
+    """The probe of a system's frozen test set less its largest forces: the same on every machine."""
+    inputs = pair_inputs(system, datasets.frozen(system).graphs()[0])
+    inputs = inputs.reshape(-1, inputs.shape[-1])
+    size = np.linalg.norm(pair_force(system.law, inputs), axis=1)
+    return probe(inputs[size < np.quantile(size, TRIM)])
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ def test_a_training_is_watched_from_its_start_to_its_end(tmp_path, monkeypatch):
 
 def test_a_damaged_record_is_refused_in_one_line(tmp_path):
     path = tmp_path / "l1-seed0.encoding.npz"
-    Encoding([{"graphs": 1.0}], [np.zeros((3, 2), np.float32)]).save(path)
-    assert encoding.load(path).table == [{"graphs": 1.0}]
+    Encoding([{"graphs": 1.0}], [np.zeros((3, 2), np.float32)], np.ones((3, 2), np.float32)).save(path)
+    assert encoding.load(path).table == [{"graphs": 1.0}] and (encoding.load(path).force == 1).all()
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match=r"l1-seed0\.encoding\.npz cannot be read"):
         encoding.load(path)

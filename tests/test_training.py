@@ -111,14 +111,17 @@ def test_every_loss_trains(loss):
 def test_losses_are_those_of_the_formulae():
     predicted, true = torch.tensor([[[1.0, 3.0], [0.5, 0.0]]]), torch.tensor([[[0.0, 0.0], [0.0, 0.0]]])
     assert {name: loss(predicted, true).item() for name, loss in LOSSES.items()} == pytest.approx(
-        {"mae": 4.5 / 2, "mse": 10.25 / 2, "huber": (0.5 + 2.5 + 0.125) / 2, "relative": 4.5 / 2}
+        {"mae": 4.5 / 2, "mse": 10.25 / 2, "huber": (0.5 + 2.5 + 0.125) / 2, "relative": 4.5 / 2, "root_relative": 4.5 / 2}
     )
     collision = torch.tensor([[[30.0, 40.0]]])
     assert LOSSES["relative"](collision + 1, collision).item() == pytest.approx(2 / 51)
+    assert LOSSES["root_relative"](collision + 1, collision).item() == pytest.approx(2 / 51**0.5)
 
 
 def test_the_law_says_its_loss():
-    assert recipe_of(parse_run("r2-3d", "l1")).loss == "relative"
+    assert recipe_of(parse_run("r2-3d", "bottleneck")).loss == "relative"
+    kl = recipe_of(parse_run("r2-3d", "kl"))
+    assert (kl.loss, kl.penalty) == ("root_relative", 0.1)
     assert recipe_of(parse_run("spring-3d", "l1")).loss == "mae"
 
 
