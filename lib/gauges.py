@@ -34,7 +34,7 @@ class GaugeFit:
     g: np.ndarray
     """[basis], coefficients of g."""
     a: np.ndarray
-    """[dim, channels]."""
+    """[components, channels]."""
     h: np.ndarray
     """[basis, channels], coefficients of h."""
 
@@ -63,11 +63,14 @@ def _receiver_features(basis: SplineTransformer, mass: np.ndarray, charge: np.nd
     return np.concatenate([splines, splines * charge[:, None]], axis=1)
 
 
-def gauge_fit(inputs: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
-    """Least squares of y [edges, channels] over g, A and h, by alternating between g and (A, h)."""
-    y = y.astype(float)
-    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
-    phi = _receiver_features(basis, inputs[:, -4], inputs[:, -2])
+def gauge_fit(mass: np.ndarray, charge: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
+    """Least squares of y [edges, channels] over g, A and h, by alternating between g and (A, h).
+
+    Mass and charge [edges] are the receiver's, force [edges, components] what y is a linear image of, up to a gauge.
+    """
+    y, force = y.astype(float), force.astype(float)
+    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(mass[:, None]))
+    phi = _receiver_features(basis, mass, charge)
     size, channels = phi.shape[1], y.shape[1]
     # start from the unconstrained fit, one matrix A for each basis function, and its best rank-one part
     free = (phi[:, :, None] * force[:, None, :]).reshape(len(phi), -1)
@@ -94,7 +97,8 @@ def gauge_score(edges: Edges, channels: np.ndarray, most: int = 60_000) -> tuple
     fitting = np.isin(edges.trajectory, half)
     rows = np.flatnonzero(fitting)
     rows = rows[:: max(1, len(rows) // most)]
-    fit = gauge_fit(edges.inputs[rows], edges.force[rows], edges.messages[rows][:, channels])
+    inputs = edges.inputs[rows]
+    fit = gauge_fit(inputs[:, -4], inputs[:, -2], edges.force[rows], edges.messages[rows][:, channels])
     held = edges.take(~fitting)
     score = r_squared(held.messages[:, channels].astype(float), fit(held.inputs, held.force))
     return fit, float(score.mean())

@@ -1,6 +1,8 @@
 """Readings: what is made of a run's messages before they are distilled.
 
-As they are sent, or with the receiver's gauge taken off by action and reaction, which needs no truth.
+A view takes as many combinations of channels as the force has components: the chosen channels where they hold
+most of the spread, else what the node network reads. It is taken as sent, or with the receiver's gauge taken
+off by action and reaction. Neither needs the truth.
 """
 
 from __future__ import annotations
@@ -9,10 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib import messages
-from lib.gauges import ReactionGauge, reaction_gauge
-from lib.messages import Edges, View
+from lib import messages, training
+from lib.datasets import Trajectories
+from lib.gauges import ReactionGauge, gauge_fit, reaction_gauge
+from lib.messages import LOUDEST, Edges, View
 from lib.models import GraphNetwork
+from lib.runs import Run
+
+LEGIBLE = 0.75
+"""Share of all standard deviation that a few channels must hold to be read by themselves."""
+COMPONENTS = 16
+"""Principal components of the messages that a node is taken to read."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,29 @@ class Reading:
         return seen if self.gauge is None else self.gauge.undo_sums(bodies, seen, senders)
 
 
-def readings(model: GraphNetwork, edges: Edges, dim: int) -> tuple[Reading, Reading]:
-    """The messages of all edges of whole graphs as sent, and with their gauge undone."""
-    view = messages.legible_view(edges, dim)
+def node_view(model: GraphNetwork, edges: Edges, bodies: np.ndarray) -> View:
+    """What the node network reads of its messages, as sent along edges and received by bodies [graphs, n, 2*dim+2].
+
+    Its accelerations are fitted as g(v_i) A S_i + h(v_i), S_i the sum of the messages that body i received,
+    with g and h flexible: A are the combinations. Bodies with the largest accelerations are left out.
+    """
+    spread = messages.principal_view(edges, min(COMPONENTS, model.width)).matrix
+    sums = (training.received(model, bodies) @ spread).reshape(-1, spread.shape[1])
+    accelerations = training.predict(model, bodies).reshape(-1, model.dim)
+    size = np.linalg.norm(accelerations, axis=1)
+    usual = size < np.quantile(size, LOUDEST)
+    receivers = bodies.reshape(-1, bodies.shape[-1])[usual]
+    fit = gauge_fit(receivers[:, -1], receivers[:, -2], sums[usual], accelerations[usual])
+    return View("combinations the node reads", spread @ fit.a)
+
+
+def readings(model: GraphNetwork, run: Run, trajectories: Trajectories) -> tuple[Reading, Reading]:
+    """A run's messages on trajectories as sent, and with their gauge undone."""
+    edges = messages.extract(model, run, trajectories)
+    view = messages.channel_view(edges, run.system.dim)
+    held = messages.sparsity(edges.quiet().messages, messages.choose_channels(edges, run.system.dim))
+    if held < LEGIBLE:
+        view = node_view(model, edges, trajectories.graphs()[0])
     sent = view(edges.messages.astype(float))
     back = messages.returned(model, sent)
     calm = messages.quiet(sent) & messages.quiet(back)

@@ -90,7 +90,7 @@ def analyse(run: Run) -> Job:
     return _of(
         run,
         "3_message_analysis",
-        [*code("3_message_analysis", "messages", "gauges", "alignment", "forces"), *reads],
+        [*code("3_message_analysis", "messages", "gauges", "readings", "alignment", "forces"), *reads],
         [paths.outputs(run) / name for name in ("messages.json", "messages.png", "formation.gif")],
         memory=4_000,
     )
@@ -105,7 +105,7 @@ def distil(run: Run, engine: str) -> Job:
         run,
         "4_symbolic_regression",
         [
-            *code("4_symbolic_regression", "engines", "symbolic", "verdict", "closed_form", "generalisation"),
+            *code("4_symbolic_regression", "readings", "engines", "symbolic", "verdict", "closed_form", "generalisation"),
             paths.weights(run),
             *data(run.system, run.profile),
         ],
@@ -117,6 +117,7 @@ def distil(run: Run, engine: str) -> Job:
 def extend(runs: list[Run], profile: str) -> Job:
     """Stage 5, one for all runs."""
     reads = [paths.outputs(run) / name for run in runs for name in PARTS]
+    reads += [paths.encoding(run) for run in runs]
     validations = [file for run in runs if run.system.dim == 2 for file in data(run.system, profile, "validation")]
     return Job(
         "5_extensions",

@@ -7,9 +7,7 @@ from planted import GAUGES, A, planted
 from lib.messages import (
     Edges,
     bootstrap,
-    channel_view,
     choose_channels,
-    legible_view,
     linear_fit,
     principal_view,
     r_squared,
@@ -62,20 +60,6 @@ def test_principal_components_gather_what_is_spread_over_channels():
     assert linear_fit(edges.force, gathered.messages).r2.min() > 0.999
     variance = gathered.messages.var(axis=0)
     assert variance[0] > variance[1] and variance.sum() / spread.var(axis=0).sum() > 0.999
-
-
-def test_channels_are_read_where_they_hold_the_message_and_components_where_not():
-    edges = planted(GAUGES["force"])
-    rng = np.random.default_rng(0)
-    whole = np.hstack([edges.messages, 1e-3 * rng.standard_normal((len(edges.messages), 5))])
-    spread = edges.messages @ rng.standard_normal((2, 7))
-    for sent, view in ((whole, "channels"), (spread, "principal components")):
-        seen = Edges(sent, None, edges.inputs, edges.force, edges.trajectory)
-        assert legible_view(seen, 2).name == view
-        # a view of sums is the sum of views, which lets the node's side be read as the edge's is
-        sums = sent.reshape(-1, 3, 7).sum(axis=1)
-        np.testing.assert_allclose(legible_view(seen, 2)(sums), legible_view(seen, 2)(sent).reshape(-1, 3, 2).sum(axis=1))
-    np.testing.assert_array_equal(channel_view(seen, 2)(spread), spread[:, choose_channels(seen, 2)])
 
 
 def test_the_loudest_edges_are_left_out_without_the_truth():

@@ -1,0 +1,88 @@
+"""Readings: planted networks whose messages are spread over channels, or in a gauge of their own, are read back."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lib import datasets, messages, training
+from lib.gauges import gauge_exponent
+from lib.readings import node_view, readings
+from lib.runs import parse_run
+
+RUN = parse_run("spring-2d", "l1")
+TEST = datasets.frozen(RUN.system)
+
+
+class Edge(nn.Module):
+    """Hooke's force over the receiver's mass to a power, mixed into channels, and a loud channel that nobody reads."""
+
+    def __init__(self, mix, power):
+        super().__init__()
+        self.mix, self.power = torch.as_tensor(mix, dtype=torch.float32), power
+
+    def forward(self, pair):
+        receiver, sender = pair.chunk(2, dim=-1)
+        apart = receiver[..., :2] - sender[..., :2]
+        r = apart.norm(dim=-1, keepdim=True)
+        force = -2 * (r - 0.99) * apart / r / receiver[..., [-1]] ** self.power
+        return torch.cat([force @ self.mix, 30 * torch.sin(5 * r)], dim=-1)
+
+
+class Node(nn.Module):
+    """The acceleration of the sum of `Edge`'s messages."""
+
+    def __init__(self, mix, power):
+        super().__init__()
+        self.unmix, self.power = torch.as_tensor(np.linalg.pinv(mix), dtype=torch.float32), power
+
+    def forward(self, x):
+        body, received = x[..., :6], x[..., 6:-1]
+        return received @ self.unmix * body[..., [-1]] ** (self.power - 1)
+
+
+def network(mix, power):
+    model = training.build(RUN)
+    model.width, model.kept = mix.shape[1] + 1, torch.ones(mix.shape[1] + 1)
+    model.edge, model.node = Edge(mix, power), Node(mix, power)
+    return model
+
+
+def score(reading, model):
+    edges = reading.of_edges(messages.extract(model, RUN, TEST))
+    return messages.linear_fit(edges.force, edges.messages).r2.mean()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_what_the_node_reads_is_found_in_any_gauge(power):
+    model = network(np.random.default_rng(0).standard_normal((2, 8)), power)
+    edges = messages.extract(model, RUN, TEST)
+    principal = edges.seen(messages.principal_view(edges, 2))
+    read = edges.seen(node_view(model, edges, TEST.graphs()[0]))
+    # the loud channel is first among the principal components, and no part of what is read
+    assert gauge_exponent(principal, np.arange(2))[1] < 0.7
+    exponent, found = gauge_exponent(read, np.arange(2))
+    assert exponent == pytest.approx(power, abs=0.03) and found > 0.999
+
+
+def test_few_channels_are_read_by_themselves_and_many_as_the_node_reads_them():
+    few = np.array([[100.0, 30.0, 0, 0], [-20.0, 90.0, 0, 0]])
+    many = np.random.default_rng(1).standard_normal((2, 30))
+    assert [readings(network(mix, 0.5), RUN, TEST)[0].view.name for mix in (few, many)] == [
+        "channels",
+        "combinations the node reads",
+    ]
+
+
+def test_the_gauge_is_undone_of_edges_and_of_sums_alike():
+    model = network(np.random.default_rng(2).standard_normal((2, 8)), 1.0)
+    as_sent, undone = readings(model, RUN, TEST)
+    assert score(as_sent, model) < 0.7 and score(undone, model) > 0.999
+    assert undone.name == f"{as_sent.name}, gauge undone"
+    bodies = TEST.graphs()[0]
+    receiver = model.edges[1].numpy()
+    for reading in (as_sent, undone):
+        sent = reading.of_edges(messages.extract(model, RUN, TEST)).messages.reshape(len(bodies), -1, 2)
+        sums = np.einsum("gec,en->gnc", sent, np.eye(4)[receiver])
+        found = reading.of_sums(bodies, training.received(model, bodies), np.full(4, 3))
+        np.testing.assert_allclose(found, sums, rtol=1e-3, atol=1e-3 * np.abs(sums).max())
