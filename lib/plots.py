@@ -13,6 +13,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.artist import Artist
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, Law, S
 from lib.messages import linear_fit
@@ -175,6 +176,9 @@ def error_against_distance(bodies: np.ndarray, error: np.ndarray, bins: int = 25
     axis.fill_between(middle, quartiles[:, 0], quartiles[:, 2], alpha=0.25, linewidth=0, label="middle half")
     axis.loglog(middle, quartiles[:, 1], "o-", markersize=3, label="median")
     axis.set(xlabel="distance to the nearest body", ylabel="|error|$_1$")
+    axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    for formatter in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+        formatter("{x:g}")
     axis.legend(frameon=False)
     return figure
 

@@ -1,8 +1,8 @@
 """Which rendered notebooks the tests execute again: `python tests/rendered.py [--all]` prints them,
 relative to the project.
 
-Without `--all`, those of no single run, every run of the first released system, and of each other
-system one run, a different variant each.
+Without `--all`, those of no single run, every run of spring-2d, and of each other system one run, a
+different variant each.
 """
 
 from __future__ import annotations
