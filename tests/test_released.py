@@ -1,0 +1,51 @@
+"""What the project releases: every run complete, its weights and its verdict such as its row says, and all of it small."""
+
+import subprocess
+
+import pandas as pd
+import pytest
+import torch
+
+from lib import datasets, paths, results, training, verdict
+from lib.files import read_json
+from lib.recipe import recipe_of
+from lib.runs import select
+
+RUNS = select([])
+BYTES = 150e6
+
+
+def test_every_released_run_is_in_the_table():
+    table = pd.read_csv(paths.ROOT / "outputs" / "results.csv", dtype={"recovered": str})
+    assert set(zip(table["system"], table["variant"], table["seed"], strict=True)) == {
+        (str(run.system), run.variant, run.seed) for run in RUNS
+    }
+    pd.testing.assert_frame_equal(
+        results.gather("full").drop(columns="expressions"), table.drop(columns="expressions"), check_dtype=False, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("run", RUNS, ids=str)
+def test_weights_give_the_loss_of_their_row_and_are_of_today_s_recipe(run):
+    torch.set_num_threads(1)
+    model, card = training.load(run)
+    bodies, accelerations = training.tensors(datasets.frozen(run.system))
+    told = read_json(paths.outputs(run) / "training.json")
+    assert training.evaluate(model, bodies, accelerations) == pytest.approx(told["frozen_loss_per_node"], rel=1e-3)
+    assert {"penalty": 1.0} | card["recipe"] == vars(recipe_of(run))
+
+
+@pytest.mark.parametrize("run", RUNS, ids=str)
+def test_the_verdict_on_the_fronts_is_the_one_of_the_row(run):
+    folder = paths.outputs(run)
+    fronts = [pd.read_csv(folder / f"front-{channel + 1}.csv") for channel in range(run.system.dim)]
+    judged, told = verdict.judge(fronts, run.system, verdict.frozen_probe(run.system)), read_json(folder / "verdict.json")
+    assert (judged.recovered, judged.gauge, judged.expressions) == (told["recovered"], told["gauge"], told["expressions"])
+
+
+def test_the_checkout_is_small():
+    call = subprocess.run(["git", "ls-files", "-z"], cwd=paths.ROOT, capture_output=True, text=True, check=False)
+    if call.returncode:
+        pytest.skip("not a checkout")
+    files = [paths.ROOT / name for name in call.stdout.split("\0") if name and (paths.ROOT / name).exists()]
+    assert sum(file.stat().st_size for file in files) < BYTES
