@@ -20,6 +20,8 @@ from lib.runs import Run
 TRIM = 0.95
 """Trimmed scores leave out the edges whose true |f| is above this quantile."""
 
+CLOSEST = 0.01
+"""What works without the truth leaves out the pairs whose distance is below this quantile."""
 LOUDEST = 0.95
 """What works without the truth leaves out the edges whose message is above this quantile: a few collisions."""
 
@@ -59,8 +61,9 @@ class Edges:
         return replace(self, messages=view(self.messages.astype(float)), log_variance=None)
 
     def quiet(self) -> Edges:
-        """The edges without the largest messages, chosen without the truth."""
-        return self.take(quiet(self.messages))
+        """The edges without the largest messages and the closest pairs, where messages saturate: chosen without the truth."""
+        distance = self.inputs[:, -5]
+        return self.take(quiet(self.messages) & (distance > np.quantile(distance, CLOSEST)))
 
 
 @torch.no_grad()

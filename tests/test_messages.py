@@ -65,7 +65,7 @@ def test_principal_components_gather_what_is_spread_over_channels():
 def test_the_loudest_edges_are_left_out_without_the_truth():
     edges = planted(GAUGES["force"])
     quiet = edges.quiet()
-    assert 0.94 < len(quiet.messages) / len(edges.messages) < 0.96
+    assert 0.935 < len(quiet.messages) / len(edges.messages) < 0.951
     assert np.abs(quiet.messages).max() < np.abs(edges.messages).max()
 
 
