@@ -1,0 +1,76 @@
+"""Distillation: how often the verdict holds on planted messages, and how long a run's search takes.
+
+    python -m benchmarks.distillation --seeds 13            # a table, and benchmarks/distillation.csv
+
+Messages are g A f plus 5% noise on the pairs of a law's frozen test set, f the true force, A drawn anew for each seed,
+g = 1 (the force) or 1/m of the receiver (the acceleration). They are searched and judged as a run's are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib import datasets, symbolic, verdict
+from lib.files import write_text
+from lib.forces import input_names, pair_force, pair_inputs
+from lib.messages import Edges
+from lib.profiles import get_profile
+from lib.runs import System, parse_system
+
+HERE = Path(__file__).parent
+SYSTEMS = ("spring-2d", "r1-2d", "r2-2d", "charge-2d")
+GAUGES = {"force": 0, "acceleration": -1}
+"""Power of the receiver's mass that is g."""
+NOISE = 0.05
+"""Standard deviation of the noise, in those of the messages."""
+
+
+def planted(system: System, power: int, seed: int) -> Edges:
+    """Messages on the pairs of the frozen test set."""
+    rng = np.random.default_rng(seed)
+    inputs = pair_inputs(system, datasets.frozen(system).graphs()[0])
+    inputs = inputs.reshape(-1, inputs.shape[-1])
+    force = pair_force(system.law, inputs)
+    sent = inputs[:, [-4]] ** float(power) * (force @ rng.standard_normal((system.dim, system.dim)))
+    usual = Edges(sent, None, inputs, force, np.zeros(len(inputs), int)).quiet()
+    noise = NOISE * usual.messages.std(axis=0) * rng.standard_normal(usual.messages.shape)
+    return Edges(usual.messages + noise, None, usual.inputs, usual.force, usual.trajectory)
+
+
+def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
+    """Whether the verdict names the law in the gauge that was planted, and the seconds of search and verdict."""
+    budget = get_profile("full")
+    edges = planted(system, GAUGES[gauge], seed)
+    edges = edges.take(np.random.default_rng(seed).choice(len(edges.messages), budget.regression_edges, replace=False))
+    started = time.perf_counter()
+    fronts = symbolic.regress(
+        edges.inputs, edges.messages, input_names(system.dim), evaluations=budget.evaluations, seed=100 * seed
+    )
+    judged = verdict.judge([front.table for front in fronts], system, verdict.frozen_probe(system))
+    return judged.recovered and judged.gauge == gauge, time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.distillation", description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=13, metavar="N", help="seeds of each law and gauge (default 13)")
+    seeds = range(parser.parse_args().seeds)
+    rows = []
+    for name in SYSTEMS:
+        for gauge in GAUGES:
+            found = [attempt(parse_system(name), gauge, seed) for seed in seeds]
+            held, seconds = sum(ok for ok, _ in found), float(np.median([time for _, time in found]))
+            failed = " ".join(str(seed) for seed, (ok, _) in zip(seeds, found, strict=True) if not ok)
+            rows.append({"system": name, "gauge": gauge, "held": held, "of": len(seeds), "seconds": seconds, "failed": failed})
+            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=False), flush=True)
+    table = pd.DataFrame(rows)
+    print(f"{table['held'].sum()} of {table['of'].sum()}")
+    write_text(HERE / "distillation.csv", table.to_csv(index=False, float_format="%.3g"))
+
+
+if __name__ == "__main__":
+    main()
