@@ -137,8 +137,8 @@ def report(runs: list[Run], profile: str) -> Job:
         "all",
         paths.workspace(profile) / "outputs" / "6_report.ipynb",
         {"profile": profile},
-        [*code("6_report", "results"), paths.REFERENCE, *reads],
-        [paths.results(profile)],
+        [*code("6_report", "results", "browse"), paths.REFERENCE, *reads],
+        [paths.results(profile), paths.workspace(profile) / "outputs" / "README.md"],
     )
 
 

@@ -1,12 +1,13 @@
 """What the project releases: every run complete, its weights and its verdict such as its row says, and all of it small."""
 
+import re
 import subprocess
 
 import pandas as pd
 import pytest
 import torch
 
-from lib import datasets, paths, results, training, verdict
+from lib import browse, datasets, paths, results, training, verdict
 from lib.files import read_json
 from lib.recipe import recipe_of
 from lib.runs import select
@@ -23,6 +24,14 @@ def test_every_released_run_is_in_the_table():
     pd.testing.assert_frame_equal(
         results.gather("full").drop(columns="expressions"), table.drop(columns="expressions"), check_dtype=False, rtol=1e-5
     )
+
+
+def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
+    outputs = paths.ROOT / "outputs"
+    text = (outputs / "README.md").read_text()
+    assert text == browse.index(results.gather("full"), outputs)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
 
 @pytest.mark.parametrize("run", RUNS, ids=str)

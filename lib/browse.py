@@ -1,0 +1,47 @@
+"""The index of rendered results, as Markdown that a repository's host shows: `outputs/README.md`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from lib.laws import get_law
+from lib.runs import System, parse_folder, parse_system
+from lib.variants import get_variant
+
+STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law"}
+OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
+
+
+def index(table: pd.DataFrame, outputs: Path) -> str:
+    """Links to all that is rendered below `outputs`, with the figures of `results.gather`'s table."""
+    overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items() if (outputs / f"{name}.ipynb").exists()]
+    systems = sorted(
+        (parse_system(path.parent.name) for path in outputs.glob("*/1_simulate.ipynb")),
+        key=lambda s: (str(s) not in set(table["system"]), str(s)),
+    )
+    parts = [
+        "# Results",
+        f"All runs in one table: [results.csv](results.csv). All runs beside the paper: {' and '.join(overviews)}.",
+        "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
+        "best gauge lets the receiver scale and shift its messages. The error of a closed form is its loss per node.",
+    ]
+    return "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)]) for system in systems)]) + "\n"
+
+
+def _of_system(system: System, runs: pd.DataFrame) -> str:
+    heading = f"## {system}\n\n{get_law(system.law).title}: [simulation]({system}/1_simulate.ipynb)"
+    if runs.empty:
+        return heading
+    head = "| variant | loss per node | R² force | R² best gauge | law recovered | closed form's loss | notebooks |"
+    return "\n".join([heading, "", head, "|" + "---|" * 7, *(_of_run(row) for row in runs.itertuples())])
+
+
+def _of_run(row: tuple) -> str:
+    folder = parse_folder(row.system, f"{row.variant}-seed{row.seed}").folder
+    law = f"{row.gauge}; {row.read}" if row.recovered == "true" else "no"
+    notebooks = " · ".join(f"[{words}]({row.system}/{folder}/{stage}.ipynb)" for stage, words in STAGES.items())
+    figures = [f"{row.test_loss_per_node:.3g}", f"{row.r2_force_trimmed:.4f}", f"{row.r2_gauge_trimmed:.4f}"]
+    cells = [f"`{folder}`: {get_variant(row.variant).title}", *figures, law, f"{row.closed_form_test_loss_per_node:.2g}"]
+    return f"| {' | '.join([*cells, notebooks])} |"
