@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from lib import results
 from lib.laws import get_law
 from lib.runs import System, parse_folder, parse_system
-from lib.variants import get_variant
+from lib.variants import VARIANTS, get_variant
 
 STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law"}
 OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
 
 
+def recovered(table: pd.DataFrame) -> str:
+    """The gauge in which each run of seed 0 holds the law, by the verdict; in brackets the paper's judgement (its Table 5)."""
+
+    def words(row: tuple) -> str:
+        return (row.gauge + ("*" if row.read.endswith("undone") else "")) if row.recovered == "true" else "no"
+
+    return _matrix(table, words, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
+
+
+def losses(table: pd.DataFrame) -> str:
+    """The loss per node of each run of seed 0, that of its closed form, and the paper's (its Table 3) in brackets."""
+
+    def words(row: tuple) -> str:
+        return f"{row.test_loss_per_node:.2g}, {row.closed_form_test_loss_per_node:.0e}"
+
+    return _matrix(table, words, "test_loss_per_node", "paper_table3", lambda value: f"{float(value):.2g}")
+
+
+def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, source: str, theirs: Callable[[str], str]) -> str:
+    rows = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
+    published = results.published(metric)
+    published = published[published["source"] == source].set_index(["system", "variant"])["value"]
+    lines = [f"| | {' | '.join(f'`{variant}`' for variant in VARIANTS)} |", "|---" * (len(VARIANTS) + 1) + "|"]
+    for system in dict.fromkeys(table["system"]):
+        cells = [
+            rows.get((system, variant), "")
+            + (f" ({theirs(published[system, variant])})" if (system, variant) in published.index else "")
+            for variant in VARIANTS
+        ]
+        lines.append(f"| `{system}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def index(table: pd.DataFrame, outputs: Path) -> str:
     """Links to all that is rendered below `outputs`, with the figures of `results.gather`'s table."""
     overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items() if (outputs / f"{name}.ipynb").exists()]
+    places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
     systems = sorted(
         (parse_system(path.parent.name) for path in outputs.glob("*/1_simulate.ipynb")),
-        key=lambda s: (str(s) not in set(table["system"]), str(s)),
+        key=lambda s: (places.get(str(s), len(places)), str(s)),
     )
     parts = [
         "# Results",
         f"All runs in one table: [results.csv](results.csv). All runs beside the paper: {' and '.join(overviews)}.",
+        "The gauge in which each run holds the law, by the verdict, and in brackets whether the paper found it. `*`: once the "
+        "receiver's gauge is undone by action and reaction, from the messages alone.",
+        recovered(table),
+        "Loss per node of each network and of the closed form read off it, and in brackets the paper's network.",
+        losses(table),
         "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
         "best gauge lets the receiver scale and shift its messages. The error of a closed form is its loss per node.",
     ]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lib import paths
 from lib.files import read_json, write_text
+from lib.laws import LAWS
 from lib.profiles import get_profile
 from lib.runs import Run, parse_folder
 from lib.variants import VARIANTS
@@ -73,12 +74,14 @@ def row(run: Run) -> dict[str, Any]:
 
 
 def gather(profile: str) -> pd.DataFrame:
-    """One row a finished run, in the order of system, variant and seed."""
-    table = pd.DataFrame([row(run) for run in finished_runs(profile)], columns=COLUMNS)
-    order = {name: k for k, name in enumerate(VARIANTS)}
-    return table.sort_values(
-        ["system", "variant", "seed"], key=lambda c: c.map(order) if c.name == "variant" else c, ignore_index=True
-    )
+    """One row a finished run, in the order of dimension, law, variant and seed."""
+    laws, variants = list(LAWS), list(VARIANTS)
+
+    def place(run: Run) -> tuple[int, int, int, str, int]:
+        base, _, switches = run.variant.partition("-")
+        return run.system.dim, laws.index(run.system.law), variants.index(base), switches, run.seed
+
+    return pd.DataFrame([row(run) for run in sorted(finished_runs(profile), key=place)], columns=COLUMNS)
 
 
 def write(table: pd.DataFrame, profile: str) -> None:

@@ -10,7 +10,12 @@ from lib.profiles import get_profile
 from lib.variants import VARIANTS, get_variant
 
 DIMENSIONS = (2, 3)
-RELEASED = ("spring-2d", "r1-2d", "r2-2d", "charge-2d")
+RELEASED = (
+    "spring-2d",
+    *(f"r1-2d/{variant}" for variant in ("standard", "bottleneck", "l1", "pruning", "reciprocal")),
+    "r2-2d",
+    "charge-2d",
+)
 """Systems, or runs of them, whose trained weights and results are part of the project."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in ("spring", "r1", "r2", "charge")),

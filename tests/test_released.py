@@ -34,6 +34,11 @@ def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
     assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
 
+@pytest.mark.parametrize("matrix", [browse.recovered, browse.losses])
+def test_the_readme_shows_the_figures_of_the_table(matrix):
+    assert matrix(results.gather("full")) in (paths.ROOT / "README.md").read_text()
+
+
 @pytest.mark.parametrize("run", RUNS, ids=str)
 def test_weights_give_the_loss_of_their_row_and_are_of_today_s_recipe(run):
     torch.set_num_threads(1)
