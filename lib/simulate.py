@@ -107,12 +107,14 @@ def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
 def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
     """Energy that friction has taken by each time, [..., times], of bodies [..., times, n, 2*dim+2].
 
-    The integral of sum_i friction_i v_i^2, of a cubic spline through the snapshots.
+    The integral of sum_i friction_i v_i^2, of a cubic spline through the snapshots; NaN for bodies that are not finite.
     """
     dim = bodies.shape[-1] // 2 - 1
     friction = get_law(law_name).friction(bodies.shape[-2])
     power = (friction * (bodies[..., dim : 2 * dim].astype(float) ** 2).sum(-1)).sum(-1)
-    return CubicSpline(times, power, axis=-1).antiderivative()(times)
+    whole = np.isfinite(power).all(axis=-1, keepdims=True)
+    taken = CubicSpline(times, np.where(whole, power, 0.0), axis=-1).antiderivative()(times)
+    return np.where(whole, taken, np.nan)
 
 
 def energy_error(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:

@@ -43,6 +43,14 @@ def test_friction_only_takes_energy():
     assert (free[:, -1] < 0.9 * free[:, 0]).all()
 
 
+def test_a_path_that_leaves_the_finite_has_no_energy_and_spoils_no_other():
+    times = np.linspace(0, 1, 5)
+    bodies = np.repeat(initial_bodies("damped", 2, 4, 2, 0)[:, None], 5, axis=1)
+    bodies[1, 3:] = np.inf
+    error = energy_error("damped", times, bodies)
+    assert np.isfinite(error[0]).all() and np.isnan(error[1]).all()
+
+
 @isolated
 @every_dim
 def test_momentum_and_angular_momentum_are_conserved(law, dim):
