@@ -51,7 +51,7 @@ def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, sou
 
 def index(table: pd.DataFrame, outputs: Path) -> str:
     """Links to all that is rendered below `outputs`, with the figures of `results.gather`'s table."""
-    overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items() if (outputs / f"{name}.ipynb").exists()]
+    overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items()]
     places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
     systems = sorted(
         (parse_system(path.parent.name) for path in outputs.glob("*/1_simulate.ipynb")),
