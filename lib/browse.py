@@ -9,7 +9,7 @@ import pandas as pd
 
 from lib import results
 from lib.laws import get_law
-from lib.runs import System, parse_folder, parse_system
+from lib.runs import System, parse_run, parse_system
 from lib.variants import VARIANTS, get_variant
 
 STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law"}
@@ -66,7 +66,7 @@ def index(table: pd.DataFrame, outputs: Path) -> str:
         "Loss per node of each network and of the closed form read off it, and in brackets the paper's network.",
         losses(table),
         "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
-        "best gauge lets the receiver scale and shift its messages. The error of a closed form is its loss per node.",
+        "best gauge lets the receiver scale and shift its messages.",
     ]
     return "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)]) for system in systems)]) + "\n"
 
@@ -80,7 +80,7 @@ def _of_system(system: System, runs: pd.DataFrame) -> str:
 
 
 def _of_run(row: tuple) -> str:
-    folder = parse_folder(row.system, f"{row.variant}-seed{row.seed}").folder
+    folder = parse_run(row.system, row.variant, row.seed).folder
     law = f"{row.gauge}; {row.read}" if row.recovered == "true" else "no"
     notebooks = " · ".join(f"[{words}]({row.system}/{folder}/{stage}.ipynb)" for stage, words in STAGES.items())
     figures = [f"{row.test_loss_per_node:.3g}", f"{row.r2_force_trimmed:.4f}", f"{row.r2_gauge_trimmed:.4f}"]
