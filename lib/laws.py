@@ -125,7 +125,7 @@ LAWS: dict[str, Law] = {
         share=1 / 2,
     ),
     "r1": Law(
-        title="gravity in two dimensions, 1/r",
+        title="a force that falls as 1/r, as gravity does in two dimensions",
         potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
         force=-M1 * M2 / S,
         dt=5e-3,

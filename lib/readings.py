@@ -22,6 +22,8 @@ LEGIBLE = 0.75
 """Share of all standard deviation that a few channels must hold to be read by themselves."""
 COMPONENTS = 16
 """Principal components of the messages that a node is taken to read."""
+FAINTEST = 1e-4
+"""Of these, those are left out whose standard deviation is below this part of the largest: a fit would blow them up."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ def node_view(model: GraphNetwork, edges: Edges, bodies: np.ndarray) -> View:
     with g and h flexible: A are the combinations. Bodies with the largest accelerations are left out.
     """
     spread = messages.principal_view(edges, min(COMPONENTS, model.width)).matrix
+    size = (edges.messages.astype(float) @ spread).std(axis=0)
+    spread = spread[:, size > FAINTEST * size.max()]
     sums = (training.received(model, bodies) @ spread).reshape(-1, spread.shape[1])
     accelerations = training.predict(model, bodies).reshape(-1, model.dim)
     size = np.linalg.norm(accelerations, axis=1)
