@@ -14,6 +14,7 @@ from lib.runs import Run, System
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 SPLITS = ("train", "validation", "test")
+DISTILLATION = ("readings", "distillation", "engines", "symbolic", "verdict")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def distil(run: Run, engine: str) -> Job:
         run,
         "4_symbolic_regression",
         [
-            *code("4_symbolic_regression", "readings", "engines", "symbolic", "verdict", "closed_form", "generalisation"),
+            *code("4_symbolic_regression", *DISTILLATION, "closed_form", "generalisation"),
             paths.weights(run),
             *data(run.system, run.profile),
         ],

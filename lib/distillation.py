@@ -1,0 +1,75 @@
+"""Distillation: what a trained network says, as fronts of expressions, with the verdict on its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib import closed_form, messages, readings, symbolic, training, verdict
+from lib.datasets import Trajectories
+from lib.forces import input_names
+from lib.laws import get_law
+from lib.models import GraphNetwork
+from lib.readings import Reading
+from lib.runs import Run
+from lib.symbolic import Front
+from lib.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """The fronts of one reading of a run's messages."""
+
+    reading: Reading
+    fronts: list[Front]
+    """One a component of the reading."""
+    verdict: Verdict
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        """The fronts as tables."""
+        return [front.table for front in self.fronts]
+
+
+def distil_messages(
+    model: GraphNetwork, run: Run, trajectories: Trajectories, edges: int, rng: np.random.Generator, **search: Any
+) -> Iterator[Distilled]:
+    """Each reading's fronts and verdict: first as sent, then, if one asks for more, with the gauge undone.
+
+    So many quiet edges are fitted, drawn by `rng`; `search` goes to `symbolic.regress`.
+    """
+    names, probes = input_names(run.system.dim), verdict.frozen_probe(run.system)
+    everything = messages.extract(model, run, trajectories)
+    for reading in readings.readings(model, run, trajectories):
+        calm = reading.of_edges(everything).quiet()
+        drawn = calm.take(rng.choice(len(calm.messages), edges, replace=False))
+        fronts = symbolic.regress(drawn.inputs, drawn.messages, names, **search)
+        yield Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
+
+
+def distil_node(
+    model: GraphNetwork,
+    run: Run,
+    reading: Reading,
+    trajectories: Trajectories,
+    bodies: int,
+    rng: np.random.Generator,
+    **search: Any,
+) -> list[Front]:
+    """Fronts of the node's accelerations, in `closed_form.node_names`: what it makes of its body and of the sum it received.
+
+    So many bodies are fitted, drawn by `rng` from those without the largest accelerations.
+    """
+    graphs = trajectories.graphs()[0]
+    senders = np.bincount(get_law(run.system.law).pairs(graphs.shape[1]).ravel())
+    received = reading.of_sums(graphs, training.received(model, graphs), senders)
+    inputs = np.concatenate([graphs, received], axis=-1).reshape(-1, 3 * run.system.dim + 2).astype(float)
+    targets = training.predict(model, graphs).reshape(-1, run.system.dim)
+    size = np.linalg.norm(targets, axis=1)
+    usual = np.flatnonzero(size < np.quantile(size, messages.LOUDEST))
+    drawn = rng.choice(usual, bodies, replace=False)
+    return symbolic.regress(inputs[drawn], targets[drawn], closed_form.node_names(run.system.dim), **search)
