@@ -59,7 +59,8 @@ def index(table: pd.DataFrame, outputs: Path) -> str:
     )
     parts = [
         "# Results",
-        f"All runs in one table: [results.csv](results.csv). All runs beside the paper: {' and '.join(overviews)}.",
+        f"The whole story on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
+        "All runs in one table: [results.csv](results.csv).",
         "The gauge in which each run holds the law, by the verdict, and in brackets whether the paper found it. `*`: once the "
         "receiver's gauge is undone by action and reaction, from the messages alone.",
         recovered(table),

@@ -85,7 +85,7 @@ def main() -> int:
         known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
         print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
         return 2
-    about = "/".join(str(parameters[key]) for key in ("system", "variant") if key in parameters) or "all runs"
+    about = "/".join(str(parameters[key]) for key in ("law", "system", "variant") if key in parameters) or "all runs"
     logging.basicConfig(level=logging.WARNING, format=f"{arguments.stage} {about}: %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(one_line)

@@ -34,6 +34,14 @@ PROFILES: dict[str, Profile] = {
         regression_edges=2_000,
         evaluations=300_000,
     ),
+    "demo": Profile(
+        folder="build/demo",
+        trajectories={"train": 2_000, "validation": 200, "test": 200},
+        graphs=1_500_000,
+        batch=256,
+        regression_edges=2_000,
+        evaluations=150_000,
+    ),
     "smoke": Profile(
         folder="build/smoke",
         trajectories={"train": 100, "validation": 20, "test": 20},

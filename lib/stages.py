@@ -10,10 +10,11 @@ from lib import paths
 from lib.profiles import get_profile
 from lib.recipe import recipe_of
 from lib.results import PARTS
-from lib.runs import Run, System
+from lib.runs import SIMULATED, Run, System, parse_system
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 SPLITS = ("train", "validation", "test")
+DEMONSTRATED = ("spring", 2, "reciprocal")
 DISTILLATION = ("readings", "distillation", "engines", "symbolic", "verdict")
 
 
@@ -115,6 +116,21 @@ def distil(run: Run, engine: str) -> Job:
     )
 
 
+def demonstrate(profile: str) -> Job:
+    """Stage 0, which tells the story of one run."""
+    law, dimension, variant = DEMONSTRATED
+    run = Run(System(law, dimension), variant, profile=profile)
+    return Job(
+        "0_demo",
+        str(run),
+        paths.workspace(profile) / "outputs" / "0_demo.ipynb",
+        {"law": law, "dimension": dimension, "variant": variant, "profile": profile},
+        [*code("0_demo", *DISTILLATION, "gauges", "closed_form"), paths.weights(run), *data(run.system, profile)],
+        [],
+        memory=4_000,
+    )
+
+
 def extend(runs: list[Run], profile: str) -> Job:
     """Stage 5, one for all runs."""
     reads = [paths.outputs(run) / name for run in runs for name in PARTS]
@@ -148,14 +164,17 @@ def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], also: dic
     return Job(stage, str(run), paths.outputs(run) / f"{stage}.ipynb", parameters, inputs, outputs, **rest)
 
 
-def jobs(runs: list[Run], systems: list[System], profile: str, retrain: bool = False, engine: str = "operon") -> list[Job]:
-    """All jobs that lead to the report on the given runs, and the simulation of the given systems besides."""
-    systems = list(dict.fromkeys([*(run.system for run in runs), *systems]))
+def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool = False, engine: str = "operon") -> list[Job]:
+    """All jobs that lead to the report on the given runs; with `everything`, those that belong to no run of them too."""
+    systems = [run.system for run in runs]
+    if everything:
+        systems += [parse_system(name) for name in SIMULATED]
     return [
-        *(simulate(system, profile) for system in systems),
+        *(simulate(system, profile) for system in dict.fromkeys(systems)),
         *(train(run, retrain) for run in runs),
         *(analyse(run) for run in runs),
         *(distil(run, engine) for run in runs),
+        *([demonstrate(profile)] if everything else []),
         extend(runs, profile),
         report(runs, profile),
     ]

@@ -4,6 +4,7 @@ import fcntl
 import sys
 import time
 
+import nbformat
 import pandas as pd
 import pytest
 from engine import RUNS, batch, finished
@@ -20,12 +21,25 @@ def test_every_stage_of_every_variant_and_then_nothing(tmp_path):
     runs = select(RUNS[1::2], "smoke")
     assert len(table) == len(runs) and set(table["profile"]) == {"smoke"}
     assert table["test_loss_per_node"].between(0, 20).all()
-    for job in jobs(runs, [], "smoke"):
+    for job in jobs(runs, "smoke"):
         notebook = tmp_path / job.notebook.relative_to(paths.workspace("smoke"))
         assert notebook.exists()
     started = time.monotonic()
     assert "Nothing to be done" in finished(batch(tmp_path, "--retrain", *RUNS))
     assert time.monotonic() - started < 60
+
+
+def test_the_demo_tells_its_story_of_any_choice(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    told = tmp_path / "0_demo.ipynb"
+    choice = ("law=charge", "dimension=3", "variant=l1", "profile=smoke")
+    monkeypatch.setattr(sys, "argv", ["execute", "0_demo", str(told), *choice])
+    assert execute() == 0
+    printed = [
+        out.text for cell in nbformat.read(told, 4).cells if cell.cell_type == "code" for out in cell.outputs if "text" in out
+    ]
+    assert "charge-3d/l1 with the budget 'smoke'\n" in printed
+    assert any(text.startswith("recovered: ") for text in printed)
 
 
 def test_a_second_batch_waits_for_the_first(tmp_path):
@@ -40,11 +54,9 @@ def test_a_second_batch_waits_for_the_first(tmp_path):
 
 
 def test_without_retrain_released_weights_are_read_and_never_written():
-    for job in jobs(select([]), [], "full"):
+    for job in jobs(select([]), "full"):
         assert not any("model_weights" in str(path) for path in job.outputs)
-    trained = [
-        path for job in jobs(select([]), [], "full", retrain=True) for path in job.outputs if path.suffix == ".safetensors"
-    ]
+    trained = [path for job in jobs(select([]), "full", retrain=True) for path in job.outputs if path.suffix == ".safetensors"]
     assert len(trained) == len(select([])) == len(set(trained)) >= len(RELEASED)
 
 
@@ -52,7 +64,7 @@ def test_without_retrain_released_weights_are_read_and_never_written():
     ("stage", "parameters", "line"),
     [
         ("2_train", ("system=spring-2d", "variant=l2"), "unknown variant 'l2': choose one of standard"),
-        ("2_train", ("system=spring-2d", "profile=tiny"), "unknown profile 'tiny': choose one of full, smoke"),
+        ("2_train", ("system=spring-2d", "profile=tiny"), "unknown profile 'tiny': choose one of full, demo, smoke"),
         ("1_simulate", ("system=nothing-2d",), "unknown law 'nothing': choose one of spring"),
         ("1_simulate", ("system=spring-4d",), "unknown system 'spring-4d': write a law and a dimension, 2d or 3d"),
         ("1_simulate", ("system=spring-2d", "n=1"), "n = 1: a pair law needs 2 bodies or more"),

@@ -17,8 +17,8 @@ def notebook(request):
     return nbformat.read(request.param, 4)
 
 
-def test_stages_are_all_here():
-    stages = ["1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "5_extensions", "6_report"]
+def test_the_demo_and_the_stages_are_all_here():
+    stages = ["0_demo", "1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "5_extensions", "6_report"]
     assert [path.stem for path in SOURCES] == stages
 
 
