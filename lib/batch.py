@@ -44,6 +44,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--force", action="store_true", help="run every stage again, changed or not")
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
     parser.add_argument("--executor", metavar="NAME", help="profile of a cluster below workflow/profiles, such as slurm")
+    parser.add_argument("--site", action="store_true", help="only make web pages, in build/site, of what outputs/ holds")
     return parser.parse_args(arguments)
 
 
@@ -97,6 +98,18 @@ def summary(options: argparse.Namespace) -> str:
     return rows[columns].to_string(index=False, float_format="%.4f")
 
 
+def make_site(cores: int) -> int:
+    """The web pages of what is rendered, and where they begin."""
+    from lib import site  # Sphinx and its kin are not needed otherwise
+
+    try:
+        print(f"site: {os.path.relpath(site.build(cores))}")
+    except (RuntimeError, OSError) as error:
+        print(f"run_all.sh: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def main() -> int:
     """Check the request, take the workspace's lock, hand over to Snakemake, print what was found."""
     options = parse(sys.argv[1:])
@@ -114,6 +127,8 @@ def main() -> int:
     except InputError as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 2
+    if options.site:
+        return make_site(options.cores)
     workspace = paths.workspace(options.profile)
     (workspace / "build").mkdir(parents=True, exist_ok=True)
     with (workspace / "build" / "run.lock").open("w") as lock:

@@ -9,15 +9,16 @@ import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
 
 def pins() -> dict[str, str]:
-    """Pinned version of each package that the project and its tests import."""
+    """Pinned version of each package that the project, its tests and its site import."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    wanted = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     return dict(re.fullmatch(r"([\w.-]+)==([\w.]+)", text).groups() for text in wanted)
 
 

@@ -1,0 +1,103 @@
+"""The site: made without a network from what is rendered, and opened page by page in a real browser."""
+
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from lib import site
+from lib.paths import ROOT
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+TYPESET = "!window.MathJax || (MathJax.isReady && !MathJax.Hub.queue.running && !MathJax.Hub.queue.pending)"
+FONTS = re.compile(r"^about:blank$|/mathjax/fonts/HTML-CSS/TeX/")
+"""Of the requests that fail: an empty font that MathJax tries on purpose, and fonts of text that it hides."""
+SEEN = """({
+    formulae: [...document.querySelectorAll('.math.notranslate')].length,
+    bare: [...document.querySelectorAll('.math.notranslate')].filter(e => !e.querySelector('.MathJax')).map(e => e.textContent),
+    wrong: [...document.querySelectorAll('.merror, .MathJax_Error')].map(e => e.textContent),
+    broken: [...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 100)),
+})"""
+
+
+@pytest.fixture(scope="module")
+def pages():
+    first = site.build(1)
+    return first.parent, sorted(first.parent.rglob("*.html"))
+
+
+def test_every_rendered_notebook_and_every_module_has_a_page(pages):
+    root, made = pages
+    names = {str(page.relative_to(root).with_suffix("")) for page in made}
+    rendered = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "outputs").rglob("*.ipynb")}
+    modules = {f"api/lib/{path.stem}/index" for path in (ROOT / "lib").glob("[a-z]*.py")}
+    assert rendered | modules | {"index", "table"} <= names
+
+
+def test_no_link_leads_nowhere(pages):
+    root, made = pages
+    broken, ids = [], {}
+    for page in made:
+        text = page.read_text(encoding="utf-8")
+        for target in set(re.findall(r'(?:href|src)="([^"]+)"', text)):
+            if re.match(r"[a-z]+:", target):
+                continue
+            path, anchor = urldefrag(unquote(target.partition("?")[0] if "#" not in target else target))
+            file = (page.parent / path).resolve() if path else page
+            if not file.is_file():
+                broken.append((str(page.relative_to(root)), target))
+            elif anchor and file.suffix == ".html":
+                if file not in ids:
+                    ids[file] = set(re.findall(r'\bid="([^"]+)"', file.read_text(encoding="utf-8")))
+                if anchor not in ids[file]:
+                    broken.append((str(page.relative_to(root)), target))
+    assert broken == []
+
+
+def test_the_api_says_what_the_docstrings_say(pages):
+    root, _ = pages
+    text = (root / "api" / "lib" / "messages" / "index.html").read_text(encoding="utf-8")
+    assert "The edges whose true |f| is below its 95th percentile." in text
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
+def test_every_page_opens_with_its_images_and_formulae(pages):
+    root, made = pages
+    amiss, formulae = [], 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("pageerror", lambda error: amiss.append((page.url, str(error))))
+        page.on("requestfailed", lambda request: FONTS.search(request.url) or amiss.append((page.url, request.url)))
+        for file in made:
+            page.goto(file.as_uri())
+            page.wait_for_function(TYPESET)
+            seen = page.evaluate(SEEN)
+            formulae += seen.pop("formulae")
+            amiss += [(str(file.relative_to(root)), what, found) for what, found in seen.items() if found]
+        assert amiss == [] and formulae > 100
+
+        page.goto((root / "table.html").as_uri())
+        column = "td:nth-child(4):visible"
+        page.wait_for_selector(column)
+        page.locator("th:visible", has_text="test_loss_per_node").first.click()
+        page.wait_for_selector("th[aria-sort=ascending]:visible")
+        losses = [float(text) for text in page.locator(column).all_inner_texts()]
+        assert len(losses) > 20 and losses == sorted(losses)
+        browser.close()
+
+
+def test_a_failed_build_leaves_the_last_site_alone(pages, monkeypatch):
+    root, made = pages
+
+    def damaged(source: Path) -> None:
+        (source / "conf.py").write_text("raise SystemExit(1)", encoding="utf-8")
+
+    monkeypatch.setattr(site, "stage", damaged)
+    with pytest.raises(RuntimeError, match="the site was not built"):
+        site.build(1)
+    assert sorted(root.rglob("*.html")) == made
+    assert sorted(path.name for path in root.parent.iterdir() if path.name.startswith("site")) == ["site"]
