@@ -130,8 +130,13 @@ def main() -> int:
     if options.site:
         return make_site(options.cores)
     workspace = paths.workspace(options.profile)
-    (workspace / "build").mkdir(parents=True, exist_ok=True)
-    with (workspace / "build" / "run.lock").open("w") as lock:
+    try:
+        (workspace / "build").mkdir(parents=True, exist_ok=True)
+        lock = (workspace / "build" / "run.lock").open("w")
+    except OSError as error:
+        print(f"run_all.sh: {error}; set WORKSPACE to a folder that can be written", file=sys.stderr)
+        return 1
+    with lock:
         # held until this process and the Snakemake that inherits it are gone: no lock outlives a kill,
         # and none is lost while jobs are still at work
         try:

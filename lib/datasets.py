@@ -131,7 +131,7 @@ def load(
     check(n, system.dim, dt)
     counts = get_profile(profile).trajectories
     if split not in counts:
-        raise InputError(f"unknown split '{split}': choose one of {', '.join(counts)}")
+        raise InputError(f"unknown split {split!r}: choose one of {', '.join(counts)}")
     path = paths.dataset(system, split, profile)
     step = get_law(system.law).dt if dt is None else dt
     if (n, step, seed) != (4, get_law(system.law).dt, 0):

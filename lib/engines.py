@@ -103,7 +103,7 @@ ENGINES: dict[str, tuple[Engine, str]] = {"operon": (operon, "pyoperon"), "pysr"
 def get_engine(name: str) -> Engine:
     """The registered engine of that name; `InputError` with the valid names otherwise."""
     if name not in ENGINES:
-        raise InputError(f"unknown engine '{name}': choose one of {', '.join(ENGINES)}")
+        raise InputError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
     return ENGINES[name][0]
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lib.errors import InputError
+
 PARTIAL = ".partial-"
 """Begins the names of files under way; those that a kill leaves are swept away by `sweep`."""
 
@@ -49,8 +51,11 @@ def write_json(path: Path, content: Any) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Content of a JSON file; `InputError` if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path.parent.name}/{path.name} is damaged: {error}") from None
 
 
 def sha256(path: Path) -> str:

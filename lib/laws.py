@@ -206,5 +206,5 @@ LAWS: dict[str, Law] = {
 def get_law(name: str) -> Law:
     """The registered law of that name; `InputError` with the valid names otherwise."""
     if name not in LAWS:
-        raise InputError(f"unknown law '{name}': choose one of {', '.join(LAWS)}")
+        raise InputError(f"unknown law {name!r}: choose one of {', '.join(LAWS)}")
     return LAWS[name]

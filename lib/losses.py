@@ -49,5 +49,5 @@ LOSSES: dict[str, Loss] = {
 def get_loss(name: str) -> Loss:
     """The registered loss of that name; `InputError` with the valid names otherwise."""
     if name not in LOSSES:
-        raise InputError(f"unknown loss '{name}': choose one of {', '.join(LOSSES)}")
+        raise InputError(f"unknown loss {name!r}: choose one of {', '.join(LOSSES)}")
     return LOSSES[name]

@@ -56,5 +56,5 @@ PROFILES: dict[str, Profile] = {
 def get_profile(name: str) -> Profile:
     """The registered profile of that name; `InputError` with the valid names otherwise."""
     if name not in PROFILES:
-        raise InputError(f"unknown profile '{name}': choose one of {', '.join(PROFILES)}")
+        raise InputError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
     return PROFILES[name]

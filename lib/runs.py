@@ -58,7 +58,7 @@ def parse_system(text: str) -> System:
     law, _, dimension = text.rpartition("-")
     choices = [f"{d}d" for d in DIMENSIONS]
     if not law or dimension not in choices:
-        raise InputError(f"unknown system '{text}': write a law and a dimension, {' or '.join(choices)}, as spring-2d")
+        raise InputError(f"unknown system {text!r}: write a law and a dimension, {' or '.join(choices)}, as spring-2d")
     get_law(law)
     return System(law, int(dimension[:-1]))
 
@@ -75,8 +75,8 @@ def parse_run(system: str, variant: str, seed: int = 0, profile: str = "full") -
 def parse_folder(system: str, folder: str, profile: str = "full") -> Run:
     """Run of its place below `outputs/`: `spring-2d` and `l1` or `l1-seed1`."""
     variant, _, seed = folder.partition("-seed")
-    if seed and not seed.isdigit():
-        raise InputError(f"unknown run '{system}/{folder}': write a variant, or a variant and a seed, as l1-seed1")
+    if seed and not seed.isdecimal():
+        raise InputError(f"unknown run {folder!r} of {system}: write a variant, or a variant and a seed, as l1-seed1")
     return parse_run(system, variant, int(seed or 0), profile)
 
 

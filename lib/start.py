@@ -41,5 +41,5 @@ STARTS: dict[str, Callable[[GraphNetwork], None]] = {"separations": separations,
 def get_start(name: str) -> Callable[[GraphNetwork], None]:
     """The registered start of that name; `InputError` with the valid names otherwise."""
     if name not in STARTS:
-        raise InputError(f"unknown start '{name}': choose one of {', '.join(STARTS)}")
+        raise InputError(f"unknown start {name!r}: choose one of {', '.join(STARTS)}")
     return STARTS[name]

@@ -140,10 +140,10 @@ def get_variant(name: str) -> Variant:
     """The registered variant of that name, its switches thrown; `InputError` with the valid names otherwise."""
     base, *switches = name.split("-")
     if base not in VARIANTS:
-        raise InputError(f"unknown variant '{name}': choose one of {', '.join(VARIANTS)}")
+        raise InputError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
     variant = VARIANTS[base]
     for switch in switches:
         if switch not in SWITCHES:
-            raise InputError(f"unknown switch '{switch}' of variant '{name}': choose of {', '.join(SWITCHES)}")
+            raise InputError(f"unknown switch {switch!r} of variant '{name}': choose of {', '.join(SWITCHES)}")
         variant = SWITCHES[switch](variant)
     return variant

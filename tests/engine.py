@@ -1,8 +1,10 @@
 """The batch engine as a process of its own, for tests."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lib import paths
@@ -11,8 +13,14 @@ RUNS = ["--only", "spring-2d", "--only", "charge-3d/reciprocal"]
 """Every variant, and another law and dimension."""
 
 
-def batch(workspace: Path, *arguments: str, **options) -> subprocess.Popen:
-    call = [sys.executable, "-m", "lib.batch", "--profile", "smoke", *arguments]
+def without_network() -> list[str]:
+    """What to put before a command so that it has no network, if the system lets us."""
+    alone = ["unshare", "--map-root-user", "--net"]
+    return alone if shutil.which("unshare") and subprocess.run([*alone, "true"], check=False).returncode == 0 else []
+
+
+def batch(workspace: Path, *arguments: str, before: Sequence[str] = (), **options) -> subprocess.Popen:
+    call = [*before, sys.executable, "-m", "lib.batch", "--profile", "smoke", *arguments]
     environment = os.environ | {"WORKSPACE": str(workspace), "PYTHONPATH": str(paths.ROOT)}
     environment.pop("PYTEST_CURRENT_TEST", None)
     return subprocess.Popen(
