@@ -106,7 +106,7 @@ VARIANTS: dict[str, Variant] = {
         "100 Gaussian channels under a KL penalty",
         gaussian=True,
         regulariser=kl,
-        under_collisions={"loss": "root_relative", "penalty": 0.02},
+        under_collisions={"loss": "root_relative", "penalty": 0.005},
     ),
     "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
     "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, reciprocal=True),

@@ -46,7 +46,7 @@ def test_help(name):
         (("--only", "sprong-2d"), "unknown law 'sprong': choose one of spring"),
         (("--only", "spring-4d"), "unknown system 'spring-4d': write a law and a dimension, 2d or 3d"),
         (("--only", "spring-2d/l2"), "unknown variant 'l2': choose one of standard, bottleneck, l1, kl"),
-        (("--only", "spring-2d/l1-seedx"), "unknown run 'spring-2d/l1-seedx'"),
+        (("--only", "spring-2d/l1-seedx"), "unknown run 'l1-seedx' of spring-2d"),
         (("--profile", "huge"), "unknown profile 'huge': choose one of full, demo, smoke"),
         (("--cores", "0"), "cores = 0: choose 1 or more"),
         (("--executor", "condor"), "unknown executor 'condor': choose one of slurm"),
