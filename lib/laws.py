@@ -88,8 +88,8 @@ def uneven_friction(n: int) -> np.ndarray:
 class Law:
     """One force law.
 
-    The force on body 1 is ``force * (x1 - x2) / r``, from `potential` by its gradient in the
-    simulator, and in closed form here; friction adds ``-friction[i] * v_i`` to body i.
+    The force on body 1 is ``force * (x1 - x2) / r``, from `potential`, and `one_sided` where there is one, by
+    their gradient in the simulator, and in closed form here; friction adds ``-friction[i] * v_i`` to body i.
     """
 
     title: str
@@ -97,7 +97,7 @@ class Law:
     potential: Callable[..., Array]
     """Energy of a pair, ``potential(s, m1, m2, q1, q2)``, s the softened distance."""
     force: sympy.Expr
-    """Radial force -dV/ds in the symbols s, m1, m2, q1, q2."""
+    """Radial force on body 1 in the symbols s, m1, m2, q1, q2."""
     dt: float
     """Unit of time between two of the paper's steps."""
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
@@ -110,6 +110,13 @@ class Law:
     field: Callable[[Array, Array], Array] = no_field
     """Potential energy [n, ...] of a body in a field, of x [n, dim, ...] and m [n, ...]; its docstring says it in words."""
     friction: Callable[[int], np.ndarray] = no_friction
+    one_sided: Callable[..., Array] | None = None
+    """A potential of a pair that body 1 alone feels, `one_sided(s, m1, m2, q1, q2)`: action without reaction."""
+
+    def felt(self, s: Array, m1: Array, m2: Array, q1: Array, q2: Array) -> Array:
+        """Potential of a pair that body 1 feels: the one they share, and its own."""
+        shared = self.potential(s, m1, m2, q1, q2)
+        return shared if self.one_sided is None else shared + self.one_sided(s, m1, m2, q1, q2)
 
     def pairs(self, n: int) -> np.ndarray:
         """Pairs of bodies that act on each other, [pairs, 2] with i < j."""
@@ -168,6 +175,14 @@ LAWS: dict[str, Law] = {
         # less the constant 1 of (s - 1)^2 at s = 2, so that the energy has no jump; the force is the same
         potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
         force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
+        dt=1e-2,
+        share=1 / 2,
+    ),
+    "own_length": Law(
+        title="springs without reaction: each body pulls as if the rest length were its own, 1 + q/2",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        one_sided=lambda s, m1, m2, q1, q2: -q1 * s,
+        force=-2 * (S - 1) + Q1,
         dt=1e-2,
         share=1 / 2,
     ),

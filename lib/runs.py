@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lib.errors import InputError
-from lib.laws import get_law
+from lib.laws import LAWS, get_law
 from lib.profiles import get_profile
 from lib.variants import VARIANTS, get_variant
 
@@ -17,11 +17,13 @@ RELEASED = (
     "charge-2d",
 )
 """Systems, or runs of them, whose trained weights and results are part of the project."""
+CORE = ("spring", "r1", "r2", "charge")
+"""Laws of the paper's Tables 1 and 5."""
 SIMULATED = (
-    *(f"{law}-{dim}d" for dim in DIMENSIONS for law in ("spring", "r1", "r2", "charge")),
-    *(f"{law}-2d" for law in ("damped", "damped_uneven", "discontinuous", "superposition", "string", "string_ball")),
+    *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
+    *(f"{law}-2d" for law in LAWS if law not in CORE),
 )
-"""Systems whose rendered simulation is part of the project: those of the paper's tables, and the others in 2D."""
+"""Systems whose rendered simulation is part of the project: the core in 2D and 3D, and the others in 2D."""
 
 
 @dataclass(frozen=True)

@@ -46,17 +46,38 @@ def potential_energy(law_name: str, x: Array, q: Array, m: Array) -> Array:
     law = get_law(law_name)
     energy = law.field(x, m).sum(axis=0)
     for k in law.offsets(len(m)):
-        s = jnp.sqrt(jnp.sum((x[:-k] - x[k:]) ** 2, axis=1)) + SOFTENING
-        energy += law.potential(s, m[:-k], m[k:], q[:-k], q[k:]).sum(axis=0)
+        energy += law.potential(softened(x[:-k], x[k:]), m[:-k], m[k:], q[:-k], q[k:]).sum(axis=0)
+    return energy
+
+
+def softened(receiver: Array, sender: Array) -> Array:
+    """Softened distances s [pairs, ...] of bodies at [pairs, dim, ...]."""
+    return jnp.sqrt(jnp.sum((receiver - sender) ** 2, axis=1)) + SOFTENING
+
+
+def one_sided_energy(law_name: str, x: Array, others: Array, q: Array, m: Array) -> Array:
+    """Energy [...] that bodies at x [n, dim, ...] alone feel of the others, who stay where they are."""
+    law = get_law(law_name)
+    energy = jnp.zeros(x.shape[2:])
+    if law.one_sided is None:
+        return energy
+    for k in law.offsets(len(m)):
+        first, second = slice(None, -k), slice(k, None)
+        for a, b in ((first, second), (second, first)):
+            energy += law.one_sided(softened(x[a], others[b]), m[a], m[b], q[a], q[b]).sum(axis=0)
     return energy
 
 
 def acceleration(law_name: str, bodies: Array) -> Array:
-    """Acceleration [n, dim, ...] of bodies [n, 2*dim+2, ...]: minus the potential's gradient, and friction, over m."""
+    """Acceleration [n, dim, ...] of bodies [n, 2*dim+2, ...]: minus the potentials' gradient, and friction, over m."""
     dim = bodies.shape[1] // 2 - 1
     x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+
+    def felt(mine: Array) -> Array:
+        return (potential_energy(law_name, mine, q, m) + one_sided_energy(law_name, mine, x, q, m)).sum()
+
     # systems side by side do not act on each other: the gradient of their sum is the gradient of each
-    pull = -jax.grad(lambda x: potential_energy(law_name, x, q, m).sum())(x)
+    pull = -jax.grad(felt)(x)
     friction = get_law(law_name).friction(len(m)).reshape(-1, *[1] * (v.ndim - 1))
     return (pull - friction * v) / m[:, None]
 
@@ -104,14 +125,21 @@ def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
     return _each(_total_energy, law_name, bodies)
 
 
-def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
-    """Energy that friction has taken by each time, [..., times], of bodies [..., times, n, 2*dim+2].
+def _dissipated_power(law_name: str, bodies: Array) -> Array:
+    dim = bodies.shape[1] // 2 - 1
+    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+    friction = get_law(law_name).friction(len(m)).reshape(-1, *[1] * (v.ndim - 1))
+    without_reaction = -jax.grad(lambda mine: one_sided_energy(law_name, mine, x, q, m).sum())(x)
+    return jnp.sum((friction * v - without_reaction) * v, axis=(0, 1))
 
-    The integral of sum_i friction_i v_i^2, of a cubic spline through the snapshots; NaN for bodies that are not finite.
+
+def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """Energy that friction and forces without reaction have taken by each time, [..., times].
+
+    Of bodies [..., times, n, 2*dim+2], the integral of sum_i (friction_i v_i - f_i) v_i, of a cubic spline through the
+    snapshots, f_i the force on body i that has no reaction; NaN for bodies that are not finite.
     """
-    dim = bodies.shape[-1] // 2 - 1
-    friction = get_law(law_name).friction(bodies.shape[-2])
-    power = (friction * (bodies[..., dim : 2 * dim].astype(float) ** 2).sum(-1)).sum(-1)
+    power = _each(_dissipated_power, law_name, bodies)
     whole = np.isfinite(power).all(axis=-1, keepdims=True)
     taken = CubicSpline(times, np.where(whole, power, 0.0), axis=-1).antiderivative()(times)
     return np.where(whole, taken, np.nan)
