@@ -15,6 +15,9 @@ RELEASED = (
     *(f"r1-2d/{variant}" for variant in ("standard", "bottleneck", "l1", "pruning", "reciprocal")),
     "r2-2d",
     "charge-2d",
+    *(f"r1-3d/{variant}" for variant in ("standard", "bottleneck", "l1")),
+    "r2-3d",
+    "charge-3d",
 )
 """Systems, or runs of them, whose trained weights and results are part of the project."""
 CORE = ("spring", "r1", "r2", "charge")

@@ -94,7 +94,7 @@ def analyse(run: Run) -> Job:
         "3_message_analysis",
         [*code("3_message_analysis", "messages", "gauges", "readings", "alignment", "forces"), *reads],
         [paths.outputs(run) / name for name in ("messages.json", "messages.png", "formation.gif")],
-        memory=4_000,
+        memory=5_000,
     )
 
 
