@@ -3,7 +3,7 @@
 import re
 import shutil
 from pathlib import Path
-from urllib.parse import unquote, urldefrag
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -39,21 +39,19 @@ def test_every_rendered_notebook_and_every_module_has_a_page(pages):
 
 def test_no_link_leads_nowhere(pages):
     root, made = pages
-    broken, ids = [], {}
+    broken, ids, links = [], {}, []
     for page in made:
         text = page.read_text(encoding="utf-8")
-        for target in set(re.findall(r'(?:href|src)="([^"]+)"', text)):
-            if re.match(r"[a-z]+:", target):
-                continue
-            path, anchor = urldefrag(unquote(target.partition("?")[0] if "#" not in target else target))
-            file = (page.parent / path).resolve() if path else page
-            if not file.is_file():
-                broken.append((str(page.relative_to(root)), target))
-            elif anchor and file.suffix == ".html":
-                if file not in ids:
-                    ids[file] = set(re.findall(r'\bid="([^"]+)"', file.read_text(encoding="utf-8")))
-                if anchor not in ids[file]:
-                    broken.append((str(page.relative_to(root)), target))
+        ids[page.resolve()] = set(re.findall(r'\bid="([^"]+)"', text))
+        links += [(page, target) for target in set(re.findall(r'(?:href|src)="([^"]+)"', text))]
+    for page, target in links:
+        parts = urlsplit(unquote(target))
+        if parts.scheme:
+            continue
+        file = (page.parent / parts.path if parts.path else page).resolve()
+        known = file.is_file() and (not parts.fragment or file not in ids or parts.fragment in ids[file])
+        if not known:
+            broken.append((str(page.relative_to(root)), target))
     assert broken == []
 
 
