@@ -129,7 +129,6 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
         force=-2 * (S - 1),
         dt=1e-2,
-        share=1 / 2,
     ),
     "r1": Law(
         title="a force that falls as 1/r, as gravity does in two dimensions",

@@ -83,4 +83,4 @@ def test_a_stage_with_bad_parameters_ends_in_one_line(tmp_path, monkeypatch, cap
 def test_an_unknown_stage_names_the_known_ones(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["execute", "9_magic", str(tmp_path / "out.ipynb")])
     assert execute() == 2
-    assert "unknown stage '9_magic': choose one of 1_simulate, 2_train" in capsys.readouterr().err
+    assert "unknown stage '9_magic': choose one of 0_demo, 1_simulate, 2_train" in capsys.readouterr().err
