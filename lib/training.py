@@ -362,7 +362,9 @@ def load(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
 
 
 def resized(model: GraphNetwork, run: Run, n: int) -> GraphNetwork:
-    """The run's trained network at work on n bodies."""
+    """The run's trained network at work on n bodies: itself where it was trained on as many."""
+    if n == N_BODIES:
+        return model
     other = build(run, n)
     other.load_state_dict(model.state_dict())
     return other.eval()
