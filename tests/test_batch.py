@@ -1,6 +1,7 @@
 """The batch engine: every stage of every released run on the smoke profile, and what bad requests meet."""
 
 import fcntl
+import re
 import sys
 import time
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from engine import RUNS, batch, finished
 
+import lib.batch
 from lib import paths
 from lib.execute import main as execute
 from lib.runs import RELEASED, select
@@ -51,6 +53,19 @@ def test_a_second_batch_waits_for_the_first(tmp_path):
         time.sleep(1)
         assert second.poll() is None
     assert "4_symbolic_regression_spring_2d_l1" in finished(second)
+
+
+def test_a_cluster_is_offered_the_same_jobs(tmp_path):
+    here, there = (batch(tmp_path, "--only", "spring-2d", "--dry-run", *how) for how in ((), ("--executor", "slurm")))
+    asked = [set(re.findall(r"^\d_\w+", finished(one), re.MULTILINE)) for one in (here, there)]
+    assert asked[0] == asked[1] >= {job.name for job in jobs(select(["spring-2d"], "smoke"), "smoke")}
+
+
+def test_a_missing_plugin_ends_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(lib.batch, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "argv", ["run_all.sh", "--executor", "slurm"])
+    assert lib.batch.main() == 2
+    assert capsys.readouterr().err == "run_all.sh: executor slurm needs: pip install snakemake-executor-plugin-slurm\n"
 
 
 def test_without_retrain_released_weights_are_read_and_never_written():

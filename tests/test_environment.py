@@ -50,7 +50,6 @@ def test_help(name):
         (("--profile", "huge"), "unknown profile 'huge': choose one of full, demo, smoke"),
         (("--cores", "0"), "cores = 0: choose 1 or more"),
         (("--executor", "condor"), "unknown executor 'condor': choose one of slurm"),
-        (("--executor", "slurm"), "executor slurm needs: pip install snakemake-executor-plugin-slurm"),
     ],
 )
 def test_bad_requests_end_in_one_line(arguments, line):
