@@ -69,21 +69,26 @@ def index(table: pd.DataFrame, outputs: Path) -> str:
         "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
         "best gauge lets the receiver scale and shift its messages.",
     ]
-    return "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)]) for system in systems)]) + "\n"
+    return (
+        "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)], outputs) for system in systems)])
+        + "\n"
+    )
 
 
-def _of_system(system: System, runs: pd.DataFrame) -> str:
+def _of_system(system: System, runs: pd.DataFrame, outputs: Path) -> str:
     heading = f"## {system}\n\n{get_law(system.law).title}: [simulation]({system}/1_simulate.ipynb)"
     if runs.empty:
         return heading
     head = "| variant | loss per node | R² force | R² best gauge | law recovered | closed form's loss | notebooks |"
-    return "\n".join([heading, "", head, "|" + "---|" * 7, *(_of_run(row) for row in runs.itertuples())])
+    return "\n".join([heading, "", head, "|" + "---|" * 7, *(_of_run(row, outputs) for row in runs.itertuples())])
 
 
-def _of_run(row: tuple) -> str:
+def _of_run(row: tuple, outputs: Path) -> str:
     folder = parse_run(row.system, row.variant, row.seed).folder
+    # further seeds and controls are there as figures alone
+    rendered = {words: f"{row.system}/{folder}/{stage}.ipynb" for stage, words in STAGES.items()}
     law = f"{row.gauge}; {row.read}" if row.recovered == "true" else "no"
-    notebooks = " · ".join(f"[{words}]({row.system}/{folder}/{stage}.ipynb)" for stage, words in STAGES.items())
+    notebooks = " · ".join(f"[{words}]({place})" for words, place in rendered.items() if (outputs / place).exists())
     figures = [f"{row.test_loss_per_node:.3g}", f"{row.r2_force_trimmed:.4f}", f"{row.r2_gauge_trimmed:.4f}"]
     cells = [f"`{folder}`: {get_variant(row.variant).title}", *figures, law, f"{row.closed_form_test_loss_per_node:.2g}"]
     return f"| {' | '.join([*cells, notebooks])} |"

@@ -24,9 +24,9 @@ class Recipe:
     """Name of the weights' beginning, of `lib.start`."""
     optimiser: str = "muon"
     """Muon on the hidden matrices with Adam on the rest, or `adam` on all."""
-    hidden_rate: float = 5e-3
+    hidden_rate: float = 2e-3
     """Peak learning rate of Muon, matched to Adam's update size."""
-    other_rate: float = 1e-2
+    other_rate: float = 4e-3
     """Peak learning rate of Adam."""
     schedule: str = "cosine"
     """Name of the learning rate's course, of `lib.optimiser`."""
