@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -84,6 +85,10 @@ def uneven_friction(n: int) -> np.ndarray:
     return (n - 1 - np.arange(n)) / n
 
 
+BRISK = {"hidden_rate": 5e-3, "other_rate": 1e-2}
+"""Learning rates of recipes that have few graphs to see."""
+
+
 @dataclass(frozen=True)
 class Law:
     """One force law.
@@ -105,6 +110,8 @@ class Law:
     """Whether a few collisions hold most of the error, so that recipes take what variants keep for that case."""
     share: float = 1.0
     """Share of a profile's training graphs that suffices."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What recipes take otherwise than by default, whatever the variant."""
     offsets: Callable[[int], range] = everyone
     """Bodies i and i + offset act on each other."""
     field: Callable[[Array, Array], Array] = no_field
@@ -135,6 +142,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
         force=-M1 * M2 / S,
         dt=5e-3,
+        recipe=BRISK | {"penalty": 1.0, "first_penalty": None},
     ),
     "r2": Law(
         title="Newton's gravity, 1/r²",
@@ -143,6 +151,7 @@ LAWS: dict[str, Law] = {
         dt=1e-3,
         collisions=True,
         share=1 / 3,
+        recipe=BRISK,
     ),
     "charge": Law(
         title="Coulomb's law",
@@ -151,6 +160,7 @@ LAWS: dict[str, Law] = {
         dt=1e-3,
         collisions=True,
         share=1 / 3,
+        recipe=BRISK,
         initial=unit_charges,
     ),
     "damped": Law(
@@ -192,6 +202,7 @@ LAWS: dict[str, Law] = {
         dt=1e-3,
         collisions=True,
         share=1 / 3,
+        recipe=BRISK,
         initial=unit_charges,
     ),
     "string": Law(

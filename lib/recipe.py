@@ -19,7 +19,9 @@ class Recipe:
     loss: str = "mae"
     """Name of the loss, of `lib.losses`."""
     penalty: float = 1.0
-    """Factor on the variant's regulariser."""
+    """Factor on the variant's regulariser, at the end of training."""
+    first_penalty: float | None = None
+    """That at its start, from which it goes to the last by a constant factor; the same if none is given."""
     start: str = "separations"
     """Name of the weights' beginning, of `lib.start`."""
     optimiser: str = "muon"
@@ -37,10 +39,16 @@ class Recipe:
     translation: float = 3.0
     """Standard deviation of the random shift of each graph."""
 
+    def penalty_at(self, share: float) -> float:
+        """Factor on the variant's regulariser at a share of training."""
+        first = self.penalty if self.first_penalty is None else self.first_penalty
+        return first * (self.penalty / first) ** share if first else self.penalty
+
 
 def recipe_of(run: Run) -> Recipe:
     """The recipe that a run's profile, law and variant ask for."""
     profile = get_profile(run.profile)
     law = get_law(run.system.law)
-    special = get_variant(run.variant).under_collisions if law.collisions else {}
+    variant = get_variant(run.variant)
+    special = {**variant.recipe, **(variant.under_collisions if law.collisions else {}), **law.recipe}
     return Recipe(graphs=round(law.share * profile.graphs), batch=profile.batch, **special)

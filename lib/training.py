@@ -2,6 +2,8 @@
 
     objective = loss(a, a_true) + penalty * regulariser,    loss = mean over nodes of |a - a_true|_1, or another
 
+The penalty may change as training goes on; the best weights are those of the least objective under its last value.
+
 Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed
 at a round's end draws what an unbroken one would have drawn, and ends with the same weights.
 """
@@ -258,7 +260,8 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
             for batch in batches(run, recipe, model, data, progress.step // ROUND, count):
-                total += step(forward, loss, optimiser, batch, progress.step / steps, low_precision, recipe.penalty)
+                share = progress.step / steps
+                total += step(forward, loss, optimiser, batch, share, low_precision, recipe.penalty_at(share))
                 progress.step += 1
             bar.update(count * recipe.batch)
             if not math.isfinite(float(total)):

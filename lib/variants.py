@@ -93,8 +93,10 @@ class Variant:
     """Channels kept as training goes on."""
     reciprocal: bool = False
     """Whether m_ij = e(v_i, v_j) - e(v_j, v_i), so that action equals minus reaction."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What its recipe takes under every law."""
     under_collisions: Mapping[str, Any] = field(default_factory=lambda: {"loss": "relative"})
-    """What its recipe takes where a few collisions hold most of the error. A penalty on messages squeezes the
+    """What its recipe takes besides where a few collisions hold most of the error. A penalty on messages squeezes the
     largest, so that it needs a loss to which they mean more than to `relative`."""
 
 

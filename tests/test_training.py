@@ -125,6 +125,13 @@ def test_the_law_says_its_loss():
     assert recipe_of(parse_run("spring-3d", "l1")).loss == "mae"
 
 
+def test_a_penalty_goes_from_its_first_value_to_its_last():
+    falling = Recipe(graphs=1, batch=1, penalty=0.1, first_penalty=10.0)
+    assert [falling.penalty_at(share) for share in (0.0, 0.5, 1.0)] == pytest.approx([10.0, 1.0, 0.1])
+    steady = Recipe(graphs=1, batch=1, penalty=0.0)
+    assert steady.penalty_at(0.0) == steady.penalty_at(1.0) == 0.0
+
+
 def test_a_compiler_that_fails_is_passed_over(monkeypatch, caplog):
     def broken(function):
         def fail(*args):
