@@ -51,6 +51,7 @@ COLUMNS = [
     "aligned",
     "aligned_rotated",
     "stretch",
+    "share_of_worst",
 ]
 PARTS = ("training.json", "messages.json", "verdict.json", "closed_form.json")
 

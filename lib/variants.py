@@ -103,12 +103,18 @@ class Variant:
 VARIANTS: dict[str, Variant] = {
     "standard": Variant("100 channels, free"),
     "bottleneck": Variant("as many channels as dimensions", width=dimension),
-    "l1": Variant("100 channels under an L1 penalty", regulariser=l1, under_collisions={"loss": "root_relative"}),
+    "l1": Variant(
+        "100 channels under an L1 penalty",
+        regulariser=l1,
+        recipe={"penalty": 5.0},
+        under_collisions={"loss": "root_relative", "penalty": 1.0},
+    ),
     "kl": Variant(
         "100 Gaussian channels under a KL penalty",
         gaussian=True,
         regulariser=kl,
-        under_collisions={"loss": "root_relative", "penalty": 0.005},
+        recipe={"first_penalty": 1.0, "penalty": 0.01},
+        under_collisions={"loss": "root_relative", "first_penalty": None, "penalty": 0.005},
     ),
     "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
     "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, reciprocal=True),
