@@ -96,6 +96,28 @@ def published(metric: str) -> pd.DataFrame:
     return table[table["metric"] == metric].drop(columns="metric").reset_index(drop=True)
 
 
+def by_source(metric: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Published figures of a metric for the systems of a table: of each source, a row a system and a column a variant."""
+    figures = published(metric)
+    figures = figures[figures["system"].isin(table["system"])].assign(value=lambda rows: pd.to_numeric(rows["value"]))
+    parts = figures.groupby("source", sort=False)
+    return {
+        str(source): part.pivot(index="system", columns="variant", values="value").reindex(columns=list(VARIANTS))
+        for source, part in parts
+    }
+
+
+def told(table: pd.DataFrame, column: str, form: str) -> pd.DataFrame:
+    """Mean over seeds of a column, ± its standard deviation where there are several, as text in the format `form`."""
+
+    def words(values: pd.Series) -> str:
+        spread = f" ± {values.std():.1g}" if len(values) > 1 else ""
+        return form.format(values.mean()) + spread
+
+    cells = table.groupby(["system", "variant"], sort=False)[column].agg(words)
+    return cells.unstack().reindex(table["system"].unique(), columns=list(VARIANTS)).fillna("")
+
+
 def by_variant(table: pd.DataFrame, column: str) -> pd.DataFrame:
     """Mean over seeds of a column, a row a system and a column a registered variant."""
     return table.pivot_table(column, "system", "variant", sort=False).reindex(columns=list(VARIANTS))

@@ -1,0 +1,37 @@
+"""The tables of the report: means and spreads over seeds, twins side by side, published figures by their source."""
+
+import pandas as pd
+import pytest
+
+from lib import results
+
+TABLE = pd.DataFrame(
+    [
+        ("spring-2d", "l1", 0, 0.25),
+        ("spring-2d", "l1", 1, 0.75),
+        ("spring-2d", "l1-reciprocal", 0, 1.0),
+        ("spring-2d", "bottleneck", 0, 0.5),
+        ("r1-2d", "l1", 0, 0.125),
+    ],
+    columns=["system", "variant", "seed", "score"],
+)
+
+
+def test_seeds_are_told_by_their_mean_and_spread():
+    told = results.told(TABLE, "score", "{:.3f}")
+    assert list(told.index) == ["spring-2d", "r1-2d"]
+    assert told.loc["spring-2d", "l1"] == "0.500 ± 0.4"
+    assert told.loc["spring-2d", "bottleneck"] == "0.500"
+    assert told.loc["r1-2d", "bottleneck"] == ""
+    assert results.by_variant(TABLE, "score").loc["spring-2d", "l1"] == 0.5
+
+
+def test_twins_stand_side_by_side():
+    (row,) = results.with_and_without(TABLE, "score").to_dict("records")
+    assert row == {"system": "spring-2d", "variant": "l1", "without": 0.5, "with": 1.0}
+
+
+def test_published_figures_are_those_of_the_systems_at_hand():
+    found = results.by_source("test_loss_per_node", TABLE)
+    assert set(found["paper_table3"].index) == {"spring-2d", "r1-2d"}
+    assert found["paper_table3"].loc["spring-2d", "bottleneck"] == pytest.approx(0.046)
