@@ -14,6 +14,6 @@ source lib/environment.sh
 if [ $# -gt 0 ] && [ "$1" != --all ]; then exec "$python" -m pytest "$@"; fi
 # one thread a worker: two notebooks side by side beat one on both cores
 export OMP_NUM_THREADS=1
-exec "$python" -m pytest -q -n "$(getconf _NPROCESSORS_ONLN)" --dist loadfile \
+exec "$python" -m pytest -q -n "$(getconf _NPROCESSORS_ONLN)" --dist loadfile --durations 20 \
     --nbval --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-kernel-name python3 \
     tests $("$python" tests/rendered.py "$@")
