@@ -37,7 +37,7 @@ PROFILES: dict[str, Profile] = {
     "demo": Profile(
         folder="build/demo",
         trajectories={"train": 2_000, "validation": 200, "test": 200},
-        graphs=1_500_000,
+        graphs=800_000,
         batch=256,
         regression_edges=2_000,
         evaluations=150_000,
