@@ -15,6 +15,7 @@ RELEASED = (
     *(f"r1-2d/{variant}" for variant in ("standard", "bottleneck", "l1", "pruning", "reciprocal")),
     "r2-2d",
     "charge-2d",
+    *(f"spring-3d/{variant}" for variant in ("standard", "bottleneck", "pruning", "reciprocal")),
     *(f"r1-3d/{variant}" for variant in ("standard", "bottleneck", "l1")),
     "r2-3d",
     "charge-3d",
