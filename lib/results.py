@@ -100,10 +100,12 @@ def by_source(metric: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Published figures of a metric for the systems of a table: of each source, a row a system and a column a variant."""
     figures = published(metric)
     figures = figures[figures["system"].isin(table["system"])].assign(value=lambda rows: pd.to_numeric(rows["value"]))
-    parts = figures.groupby("source", sort=False)
+    systems = table["system"].unique()
     return {
-        str(source): part.pivot(index="system", columns="variant", values="value").reindex(columns=list(VARIANTS))
-        for source, part in parts
+        str(source): part.pivot(index="system", columns="variant", values="value").reindex(
+            [system for system in systems if system in set(part["system"])], columns=list(VARIANTS)
+        )
+        for source, part in figures.groupby("source", sort=False)
     }
 
 
