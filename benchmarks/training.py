@@ -32,11 +32,10 @@ from lib.files import write_text
 from lib.laws import get_law
 from lib.losses import mae
 from lib.memory import keep_freed_memory
-from lib.models import HIDDEN
 from lib.optimiser import Optimiser
 from lib.recipe import Recipe, recipe_of
 from lib.runs import Run, parse_run
-from lib.variants import VARIANTS
+from lib.variants import HIDDEN, VARIANTS
 
 HERE = Path(__file__).parent
 ORIGINAL = Recipe(
@@ -60,9 +59,9 @@ class OriginalNetwork(MessagePassing):
         super().__init__(aggr="add")
 
         def perceptron(inputs: int, outputs: int) -> nn.Sequential:
-            sizes = [inputs, HIDDEN, HIDDEN, HIDDEN]
+            sizes = [inputs, *HIDDEN]
             layers = [layer for i, o in pairwise(sizes) for layer in (nn.Linear(i, o), nn.ReLU())]
-            return nn.Sequential(*layers, nn.Linear(HIDDEN, outputs))
+            return nn.Sequential(*layers, nn.Linear(HIDDEN[-1], outputs))
 
         self.edge, self.node = perceptron(2 * features, width), perceptron(features + width, dim)
 
@@ -117,12 +116,12 @@ def our_rate(run: Run, steps: int) -> float:
 def peak_rate(seconds: float = 3.0) -> float:
     """Floating-point operations a second of the network's largest product, in its precision."""
     dtype = torch.bfloat16 if training.has_bfloat16(torch.device("cpu")) else torch.float32
-    x, w = torch.randn(3072, HIDDEN, dtype=dtype), torch.randn(HIDDEN, HIDDEN, dtype=dtype)
+    x, w = torch.randn(3072, HIDDEN[0], dtype=dtype), torch.randn(*HIDDEN[:2], dtype=dtype)
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         torch.mm(x, w)
         done += 1
-    return done * 2 * x.shape[0] * HIDDEN**2 / (time.perf_counter() - started)
+    return done * 2 * x.shape[0] * w.numel() / (time.perf_counter() - started)
 
 
 def operations(run: Run) -> float:
@@ -132,7 +131,7 @@ def operations(run: Run) -> float:
     weights = {name: sum(p.numel() for p in part.parameters() if p.ndim == 2) for name, part in model.named_children()}
     passes = 3 * 2 * (edges * weights["edge"] + bodies * weights["node"])
     hidden = sum(1 for name, p in model.named_parameters() if "hidden" in name and p.ndim == 2)
-    return passes + hidden * 5 * 3 * 2 * HIDDEN**3 / recipe.batch  # five Newton-Schulz steps of three products
+    return passes + hidden * 5 * 3 * 2 * HIDDEN[0] ** 3 / recipe.batch  # five Newton-Schulz steps of three products
 
 
 def throughput(steps: int, repeats: int = 3) -> pd.DataFrame:

@@ -5,28 +5,49 @@ m_ij = edge(v_i, v_j),    a_i = node(v_i, sum_j m_ij)        (i receives, j send
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import MessagePassing
 
-from lib.variants import Variant
+from lib.variants import HIDDEN, Variant
 
-HIDDEN = 300
+
+class Reciprocals(nn.Module):
+    """Units h >= 0 with 1/(1+h) and 1/(1+h)^2 beside them, [..., units] -> [..., 3 * units]."""
+
+    def forward(self, h: Tensor) -> Tensor:
+        fallen = 1 / (1 + h)
+        return torch.cat([h, fallen, fallen**2], dim=-1)
 
 
 class Perceptron(nn.Module):
-    """Three hidden layers of ReLU, [..., inputs] -> [..., outputs].
+    """Hidden layers of so many units each, [..., inputs] -> [..., outputs].
 
     The first layer is always float32: bfloat16 cannot resolve a close encounter of two bodies
     far from the origin. The last is too, which costs little and keeps small outputs exact.
     """
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        units: Sequence[int] = HIDDEN,
+        activation: type[nn.Module] = nn.ReLU,
+        reciprocals: bool = False,
+    ) -> None:
+        """`reciprocals`: whether the first layer's units go on with `Reciprocals` beside them."""
         super().__init__()
-        self.first = nn.Linear(inputs, HIDDEN)
-        self.hidden = nn.Sequential(nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU())
-        self.last = nn.Linear(HIDDEN, outputs)
+        self.first = nn.Linear(inputs, units[0])
+        widths = [(3 if reciprocals else 1) * units[0], *units[1:]]
+        layers = [activation(), *([Reciprocals()] if reciprocals else [])]
+        for wide, next_wide in pairwise(widths):
+            layers += [nn.Linear(wide, next_wide), activation()]
+        self.hidden = nn.Sequential(*layers)
+        self.last = nn.Linear(widths[-1], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
@@ -42,6 +63,9 @@ class GraphNetwork(MessagePassing):
     Graphs of a batch share one edge list, so that a batch is an array [graphs, n, 2*dim+2].
     """
 
+    compiles = True
+    """Whether the compiler can take it."""
+
     def __init__(self, pairs: np.ndarray, dim: int, variant: Variant) -> None:
         """`pairs` [pairs, 2]: the bodies that act on each other, in both directions."""
         super().__init__(aggr="add", node_dim=-2)
@@ -49,8 +73,9 @@ class GraphNetwork(MessagePassing):
         self.dim = dim
         self.width = variant.width(dim)
         features = 2 * dim + 2
-        self.edge = Perceptron(2 * features, self.width * (2 if variant.gaussian else 1))
-        self.node = Perceptron(features + self.width, dim)
+        outputs = self.width * (2 if variant.gaussian else 1)
+        self.edge = Perceptron(2 * features, outputs, variant.hidden, reciprocals=variant.reciprocals)
+        self.node = Perceptron(features + self.width, dim, variant.hidden)
         i, j = torch.as_tensor(pairs).T
         # edge k and edge k + pairs are the two directions of one pair
         self.register_buffer("edges", torch.stack([torch.cat([j, i]), torch.cat([i, j])]), persistent=False)
@@ -92,7 +117,7 @@ class GraphNetwork(MessagePassing):
         """
         mean, log_variance = self.messages(bodies)
         sent = mean if log_variance is None else mean + noise * torch.exp(log_variance / 2)
-        return self.accelerations(bodies, sent), self.variant.regulariser(mean, log_variance)
+        return self.accelerations(bodies, sent), self.variant.regulariser(mean, log_variance, self.dim)
 
     @torch.no_grad()
     def prune(self, bodies: Tensor, channels: int) -> None:

@@ -12,7 +12,7 @@ from lib.files import read_json, write_text
 from lib.laws import LAWS
 from lib.profiles import get_profile
 from lib.runs import Run, parse_folder
-from lib.variants import VARIANTS
+from lib.variants import FURTHER, VARIANTS
 
 COLUMNS = [
     "system",
@@ -76,7 +76,7 @@ def row(run: Run) -> dict[str, Any]:
 
 def gather(profile: str) -> pd.DataFrame:
     """One row a finished run, in the order of dimension, law, variant and seed."""
-    laws, variants = list(LAWS), list(VARIANTS)
+    laws, variants = list(LAWS), [*VARIANTS, *FURTHER]
 
     def place(run: Run) -> tuple[int, int, int, str, int]:
         base, _, switches = run.variant.partition("-")

@@ -35,6 +35,7 @@ from lib.laws import get_law
 from lib.losses import Loss, get_loss, mae, relative
 from lib.memory import keep_freed_memory
 from lib.models import GraphNetwork
+from lib.networks import NETWORKS
 from lib.optimiser import Optimiser
 from lib.recipe import Recipe, recipe_of
 from lib.runs import Run
@@ -56,7 +57,8 @@ def build(run: Run, n: int = N_BODIES) -> GraphNetwork:
     """The run's untrained network for n bodies, initialised from its seed."""
     torch.manual_seed(run.seed)
     pairs = get_law(run.system.law).pairs(n)
-    return GraphNetwork(pairs, run.system.dim, get_variant(run.variant))
+    variant = get_variant(run.variant)
+    return NETWORKS[variant.network](pairs, run.system.dim, variant)
 
 
 def pick_device() -> torch.device:
@@ -243,7 +245,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     get_start(recipe.start)(model)
     model = model.to(device)
     schedule = model.variant.schedule
-    forward = compiled(model.penalised, device)
+    forward = compiled(model.penalised, device) if model.compiles else model.penalised
     low_precision = recipe.bfloat16 and has_bfloat16(device)
     optimiser = Optimiser(model, recipe)
     checkpoint = paths.checkpoint(run)

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Width = Callable[[int], int]
-Regulariser = Callable[["Tensor", "Tensor | None"], "Tensor | float"]
+Regulariser = Callable[["Tensor", "Tensor | None", int], "Tensor | float"]
 Schedule = Callable[[float, int, int], int]
 Switch = Callable[["Variant"], "Variant"]
+
+HIDDEN = (300, 300, 300)
+"""Units of the hidden layers of edge and node network."""
 
 
 def hundred(dim: int) -> int:
@@ -31,19 +34,29 @@ def dimension(dim: int) -> int:
     return dim
 
 
-def no_penalty(mean: Tensor, log_variance: Tensor | None) -> float:
+def no_penalty(mean: Tensor, log_variance: Tensor | None, dim: int) -> float:
     """No regulariser."""
     return 0.0
 
 
-def l1(mean: Tensor, log_variance: Tensor | None) -> Tensor:
+def l1(mean: Tensor, log_variance: Tensor | None, dim: int) -> Tensor:
     """1e-2 times the mean over edges of sum |m|; messages [graphs, edges, channels]."""
     return 1e-2 * mean.abs().sum(-1).mean()
 
 
-def kl(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl(mean: Tensor, log_variance: Tensor, dim: int) -> Tensor:
     """Mean over edges of KL(N(mu, sigma^2) || N(0, 1)) = sum (mu^2 + sigma^2 - log sigma^2 - 1) / 2."""
     return 0.5 * (mean**2 + log_variance.exp() - log_variance - 1).sum(-1).mean()
+
+
+def spare_spread(mean: Tensor, log_variance: Tensor | None, dim: int) -> Tensor:
+    """1e-1 times the mean standard deviation over edges of all channels but the first `dim`."""
+    return 1e-1 * mean[..., dim:].flatten(0, -2).std(dim=0).mean()
+
+
+def small_energies(terms: Tensor, log_variance: None, dim: int) -> Tensor:
+    """1e-3 times the mean of |pair energy| and of its |slopes| in charge and mass, [graphs, edges, 5]."""
+    return 1e-3 * terms.abs().mean()
 
 
 def cosine(phase: float, width: int, dim: int) -> float:
@@ -81,9 +94,11 @@ def keep_all(progress: float, width: int, dim: int) -> int:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to train the same graph network."""
+    """One way to train a graph network."""
 
     title: str
+    network: str = "messages"
+    """Name of the network, of `lib.networks`."""
     width: Width = hundred
     """Message channels in a dimension."""
     gaussian: bool = False
@@ -91,6 +106,10 @@ class Variant:
     regulariser: Regulariser = no_penalty
     schedule: Schedule = keep_all
     """Channels kept as training goes on."""
+    hidden: tuple[int, ...] = HIDDEN
+    """Units of the hidden layers of edge and node network."""
+    reciprocals: bool = False
+    """Whether the edge network's first units h go on with 1/(1+h) and 1/(1+h)^2 beside them."""
     reciprocal: bool = False
     """Whether m_ij = e(v_i, v_j) - e(v_j, v_i), so that action equals minus reaction."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -120,6 +139,19 @@ VARIANTS: dict[str, Variant] = {
     "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, reciprocal=True),
 }
 
+FURTHER: dict[str, Variant] = {
+    "hamiltonian": Variant(
+        "energies of bodies and of pairs, Hamilton's equations",
+        network="hamiltonian",
+        width=dimension,
+        regulariser=small_energies,
+    ),
+    "std_penalty": Variant("100 channels, a penalty on the spread of all but the first D", regulariser=spare_spread),
+    "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300)),
+    "custom": Variant("100 channels, reciprocals inside the edge network", reciprocals=True),
+}
+"""Variants of other work, trained where they are asked for by name: a system's name alone stands for `VARIANTS`."""
+
 
 def _reciprocal(variant: Variant) -> Variant:
     return replace(variant, title=f"{variant.title}, action = -reaction", reciprocal=True)
@@ -147,9 +179,10 @@ SWITCHES: dict[str, Switch] = {
 def get_variant(name: str) -> Variant:
     """The registered variant of that name, its switches thrown; `InputError` with the valid names otherwise."""
     base, *switches = name.split("-")
-    if base not in VARIANTS:
-        raise InputError(f"unknown variant {name!r}: choose one of {', '.join(VARIANTS)}")
-    variant = VARIANTS[base]
+    registered = VARIANTS | FURTHER
+    if base not in registered:
+        raise InputError(f"unknown variant {name!r}: choose one of {', '.join(registered)}")
+    variant = registered[base]
     for switch in switches:
         if switch not in SWITCHES:
             raise InputError(f"unknown switch {switch!r} of variant '{name}': choose of {', '.join(SWITCHES)}")

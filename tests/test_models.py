@@ -7,14 +7,15 @@ import torch
 from lib.errors import InputError
 from lib.laws import get_law
 from lib.models import GraphNetwork
-from lib.variants import VARIANTS, Variant, get_variant, kl, l1
+from lib.networks import NETWORKS
+from lib.variants import FURTHER, VARIANTS, Variant, get_variant, kl, l1, spare_spread
 
 DIM, BODIES = 2, 4
 
 
 def network(variant: Variant, pairs=None) -> GraphNetwork:
     torch.manual_seed(0)
-    return GraphNetwork(get_law("spring").pairs(BODIES) if pairs is None else pairs, DIM, variant)
+    return NETWORKS[variant.network](get_law("spring").pairs(BODIES) if pairs is None else pairs, DIM, variant)
 
 
 def random_bodies(graphs: int = 5) -> torch.Tensor:
@@ -40,7 +41,7 @@ def test_batches_agree_with_explicit_loops(variant, law):
             torch.testing.assert_close(found[i], model.node(torch.cat([graph[i], total])), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("variant", (VARIANTS | FURTHER).values(), ids=VARIANTS | FURTHER)
 def test_renaming_bodies_renames_accelerations(variant):
     model, bodies = network(variant), random_bodies()
     order = [2, 0, 3, 1]
@@ -97,7 +98,7 @@ def test_every_variant_can_be_made_reciprocal(name):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("l2", "unknown variant 'l2': choose one of standard, bottleneck, l1, kl, pruning, reciprocal"),
+        ("l2", f"unknown variant 'l2': choose one of {', '.join(VARIANTS | FURTHER)}"),
         ("l1-loud", "unknown switch 'loud' of variant 'l1-loud': choose of reciprocal, exponential, linear, 75, 85"),
         ("l1-linear", "'linear' is a way of pruning: write it after pruning, as pruning-linear"),
     ],
@@ -111,10 +112,21 @@ def test_unknown_variants_end_in_one_line(name, line):
 def test_regularisers_are_those_of_the_formulae():
     mean = torch.tensor([[[1.0, -2.0], [0.0, 3.0]]])
     log_variance = torch.log(torch.tensor([[[1.0, 4.0], [1.0, 1.0]]]))
-    assert l1(mean, None).item() == pytest.approx(1e-2 * (3 + 3) / 2)
+    assert l1(mean, None, 1).item() == pytest.approx(1e-2 * (3 + 3) / 2)
+    assert spare_spread(mean, None, 1).item() == pytest.approx(1e-1 * np.std([-2, 3], ddof=1))
     normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
     divergence = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(-1).mean()
-    assert kl(mean, log_variance).item() == pytest.approx(divergence.item(), rel=1e-6)
+    assert kl(mean, log_variance, 1).item() == pytest.approx(divergence.item(), rel=1e-6)
+
+
+def test_heads_of_other_work_have_the_layers_they_say():
+    layers = [layer for layer in network(get_variant("plus_minus")).edge.modules() if isinstance(layer, torch.nn.Linear)]
+    assert sorted(layer.out_features for layer in layers) == [100, 300, 300, 450, 450, 600]
+    custom = network(get_variant("custom")).edge
+    units = custom.hidden[0](custom.first(torch.randn(3, 4 * DIM + 4)))
+    seen = custom.hidden[1](units)
+    torch.testing.assert_close(seen, torch.cat([units, 1 / (1 + units), 1 / (1 + units) ** 2], dim=-1))
+    assert custom.hidden[2].in_features == seen.shape[-1]
 
 
 def test_gaussian_messages_are_drawn_in_training_and_mean_at_test():

@@ -16,6 +16,7 @@ from lib.memory import keep_freed_memory
 from lib.optimiser import SCHEDULES
 from lib.recipe import Recipe, recipe_of
 from lib.runs import parse_run
+from lib.variants import FURTHER
 
 RECIPE = Recipe(graphs=64 * 250, batch=64)
 
@@ -32,6 +33,14 @@ def smoke(variant="reciprocal", seed=0):
 
 def same(one, two):
     return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("variant", FURTHER)
+def test_variants_of_other_work_learn(variant):
+    model, card = training.train(smoke(variant), replace(RECIPE, graphs=64 * 101))
+    first, *_, last = card["history"]
+    assert last["validation_loss_per_node"] < 0.8 * first["validation_loss_per_node"]
+    assert same(model, training.load(smoke(variant))[0])
 
 
 class Killed(Exception):
