@@ -12,7 +12,7 @@ from lib.laws import get_law
 from lib.runs import System, parse_run, parse_system
 from lib.variants import VARIANTS, get_variant
 
-STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law"}
+STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law", "7_hamiltonian": "energies"}
 OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
 
 

@@ -11,6 +11,7 @@ from lib.profiles import get_profile
 from lib.recipe import recipe_of
 from lib.results import PARTS
 from lib.runs import SIMULATED, Run, System, parse_system
+from lib.variants import get_variant
 
 NOTEBOOKS = paths.ROOT / "notebooks"
 SPLITS = ("train", "validation", "test")
@@ -116,6 +117,18 @@ def distil(run: Run, engine: str) -> Job:
     )
 
 
+def energies(run: Run, engine: str) -> Job:
+    """Stage 7, of runs whose network has energies."""
+    reads = [paths.weights(run), *data(run.system, run.profile, "validation", "test")]
+    return _of(
+        run,
+        "7_hamiltonian",
+        [*code("7_hamiltonian", "hamiltonian", "potential", "engines", "symbolic", "verdict"), *reads],
+        [paths.outputs(run) / name for name in ("potential.json", "front-potential.csv")],
+        also={"engine": engine},
+    )
+
+
 def demonstrate(profile: str) -> Job:
     """Stage 0, which tells the story of one run."""
     law, dimension, variant = DEMONSTRATED
@@ -174,6 +187,7 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
         *(train(run, retrain) for run in runs),
         *(analyse(run) for run in runs),
         *(distil(run, engine) for run in runs),
+        *(energies(run, engine) for run in runs if get_variant(run.variant).network == "hamiltonian"),
         *([demonstrate(profile)] if everything else []),
         extend(runs, profile),
         report(runs, profile),
