@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,16 +24,19 @@ MAX_LENGTH = 30
 PYSR = "pysr>=1.5,<3"
 
 Candidates = list[str]
-Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int], Candidates]
-"""engine(x [rows, inputs], y [rows], names, evaluations, seed): expressions in the names, none too complex to read."""
+Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int, Sequence[str]], Candidates]
+"""engine(x [rows, inputs], y [rows], names, evaluations, seed, functions): expressions in the names, none too complex
+to read, of sums, products, quotients and the functions named, such as `log`."""
 
 
-def operon(x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int) -> Candidates:
+def operon(
+    x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int, functions: Sequence[str] = ()
+) -> Candidates:
     """Operon's Pareto front of error and length; one thread, so that a seed decides all."""
     from pyoperon.sklearn import SymbolicRegressor
 
     regressor = SymbolicRegressor(
-        allowed_symbols=f"{OPERATORS},constant,variable",
+        allowed_symbols=",".join([OPERATORS, *functions, "constant", "variable"]),
         objectives=["mse", "length"],
         max_length=MAX_LENGTH,
         population_size=1000,
@@ -48,7 +51,9 @@ def operon(x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, see
     return [regressor.get_model_string(entry["tree"], 8, names) for entry in regressor.pareto_front_]
 
 
-def pysr(x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int) -> Candidates:
+def pysr(
+    x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int, functions: Sequence[str] = ()
+) -> Candidates:
     """PySR's hall of fame, from a process of its own; an interrupted search gives what it had found.
 
     Raises `InputError` where PySR or its Julia cannot be had.
@@ -57,7 +62,8 @@ def pysr(x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.savez(folder / "search.npz", x=x, y=y)
-        (folder / "search.json").write_text(json.dumps({"names": names, "evaluations": evaluations, "seed": seed}))
+        task = {"names": names, "evaluations": evaluations, "seed": seed, "functions": list(functions)}
+        (folder / "search.json").write_text(json.dumps(task))
         environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
         call = [sys.executable, "-m", "lib.pysr_search", name]
         search = subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)

@@ -2,8 +2,8 @@
 
     python -m lib.pysr_search folder
 
-reads `search.npz` (x [rows, inputs], y [rows]) and `search.json` (names, evaluations, seed) in the
-folder, and writes `front.json`, the equations as text; meanwhile Julia keeps its own
+reads `search.npz` (x [rows, inputs], y [rows]) and `search.json` (names, evaluations, seed, functions)
+in the folder, and writes `front.json`, the equations as text; meanwhile Julia keeps its own
 `search/hall_of_fame.csv` there, which an interrupted search leaves behind.
 """
 
@@ -31,6 +31,7 @@ def main(folder: Path) -> int:
         x, y = arrays["x"], arrays["y"]
     regressor = PySRRegressor(
         binary_operators=["+", "-", "*", "/"],
+        unary_operators=task["functions"],
         maxsize=30,
         niterations=1_000_000,  # it stops by evaluations
         max_evals=task["evaluations"],

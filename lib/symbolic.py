@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -162,15 +162,19 @@ def regress(
     evaluations: int,
     seed: int = 0,
     engine: str = "operon",
+    functions: Sequence[str] = (),
     workers: int = 2,
 ) -> list[Front]:
-    """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side."""
+    """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side.
+
+    `functions` may stand in expressions besides sums, products and quotients: any that the engine and SymPy both name.
+    """
     candidates = get_engine(engine)
 
     def search(column: int) -> Front:
         started = time.monotonic()
         y = targets[:, column].astype(float)
-        found = candidates(x, y, names, evaluations, seed + column)
+        found = candidates(x, y, names, evaluations, seed + column, functions)
         table = pareto(found, x, y, names)
         return Front(table, describe(engine), seed + column, time.monotonic() - started)
 

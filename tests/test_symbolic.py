@@ -28,6 +28,16 @@ def test_operon_finds_a_planted_formula_and_a_seed_decides_all(inputs):
     np.testing.assert_allclose(evaluate(best, inputs, NAMES), y, rtol=1e-3, atol=1e-3)
 
 
+def test_a_function_may_stand_in_expressions_where_it_is_named(inputs):
+    x, names = inputs[:, 2:4], NAMES[2:4]
+    y = 0.7 * x[:, 1] * np.log(x[:, 0])
+    with_log, without = (
+        regress(x, y[:, None], names, evaluations=20_000, functions=functions)[0].table for functions in (["log"], [])
+    )
+    assert with_log["loss"].min() < 1e-5 and "log" in with_log["expression"].iloc[-1]
+    assert without["loss"].min() > 1e-4 and not without["expression"].str.contains("log").any()
+
+
 def test_fronts_only_improve(inputs):
     candidates = ["dx", "2.0*dx", "dx + 0.0*m1", "1.0*dx*m2/m1", "dx*m2/m1 + 1e-12*q1", "zoo", "1/(r - r)"]
     y = inputs[:, 0] * inputs[:, 4] / inputs[:, 3]
