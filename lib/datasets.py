@@ -13,7 +13,7 @@ from filelock import FileLock
 
 from lib import paths
 from lib.errors import InputError
-from lib.files import read_json, sha256, whole, write_json
+from lib.files import read_arrays, write_arrays
 from lib.laws import get_law
 from lib.profiles import get_profile
 from lib.runs import System
@@ -100,25 +100,17 @@ def make(
 
 def save(trajectories: Trajectories, path: Path) -> Trajectories:
     """Write trajectories, and beside them their record with the SHA-256 of the file."""
-    with whole(path) as scratch:
-        np.savez(scratch, features=trajectories.features, accelerations=trajectories.accelerations)
-    record = trajectories.record | {"sha256": sha256(path)}
-    write_json(path.with_suffix(".json"), record)
-    return Trajectories(trajectories.features, trajectories.accelerations, record)
+    arrays = {"features": trajectories.features, "accelerations": trajectories.accelerations}
+    return Trajectories(**arrays, record=write_arrays(path, trajectories.record, **arrays))
 
 
 def read(path: Path) -> Trajectories:
     """Read trajectories; `InputError` if the file is missing, damaged, or not the one recorded."""
+    arrays, record = read_arrays(path)
     try:
-        record = read_json(path.with_suffix(".json"))
-        if sha256(path) != record["sha256"]:
-            raise InputError(f"{path.name} of {path.parent.name} is not the file that its record describes")
-        with np.load(path, allow_pickle=False) as arrays:
-            return Trajectories(arrays["features"], arrays["accelerations"], record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path.name} of {path.parent.name} cannot be read: {error}") from None
+        return Trajectories(arrays["features"], arrays["accelerations"], record)
+    except KeyError as error:
+        raise InputError(f"{path.name} of {path.parent.name} cannot be read: no {error} in it") from None
 
 
 def load(

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
 
 from lib.errors import InputError
 
@@ -56,6 +59,30 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path.parent.name}/{path.name} is damaged: {error}") from None
+
+
+def write_arrays(path: Path, record: dict[str, Any], **arrays: np.ndarray) -> dict[str, Any]:
+    """Write arrays as npz, and beside them their record, which is returned with the SHA-256 of the file."""
+    with whole(path) as scratch:
+        np.savez(scratch, **arrays)
+    record = record | {"sha256": sha256(path)}
+    write_json(path.with_suffix(".json"), record)
+    return record
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and record of `write_arrays`; `InputError` if the file is missing, damaged, or not the one recorded."""
+    name = f"{path.name} of {path.parent.name}"
+    try:
+        record = read_json(path.with_suffix(".json"))
+        if sha256(path) != record["sha256"]:
+            raise InputError(f"{name} is not the file that its record describes")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}, record
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
+        raise InputError(f"{name} cannot be read: {error}") from None
 
 
 def sha256(path: Path) -> str:

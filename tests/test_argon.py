@@ -1,0 +1,102 @@
+"""Argon: the liquid, the forces in it, and a network that sees neighbourhoods instead of whole graphs."""
+
+import builtins
+
+import numpy as np
+import pytest
+import torch
+
+from lib import argon
+from lib.errors import InputError
+from lib.neighbourhoods import NeighbourNetwork, learn
+from lib.recipe import Recipe
+from lib.variants import get_variant
+
+STATE = argon.State(200.0)
+
+
+@pytest.fixture(scope="module")
+def liquid():
+    return argon.make((STATE, argon.State(150.0, 26.0)), 2, seed=0)
+
+
+def test_forces_are_slopes_of_the_energy_under_the_nearest_image(liquid):
+    x, box = liquid.positions[0, 0].astype(float), STATE.box
+    one, other = np.triu_indices(argon.ATOMS, 1)
+
+    def energy(positions):
+        r = np.linalg.norm(argon.separations(positions[one], positions[other], box), axis=-1)
+        return argon.energy(r[r < argon.CUTOFF]).sum()
+
+    forces = argon.net_forces(x[None], box)[0]
+    for atom, axis in ((0, 0), (7, 1), (200, 2)):
+        step = np.zeros_like(x)
+        step[atom, axis] = 1e-5
+        assert -(energy(x + step) - energy(x - step)) / 2e-5 == pytest.approx(forces[atom, axis], rel=1e-4, abs=1e-4)
+    np.testing.assert_allclose(forces.sum(axis=0), 0, atol=1e-9)
+
+
+def test_a_box_has_no_walls(liquid):
+    x, box = liquid.positions[:1, 0].astype(float), STATE.box
+    shifted = (x + [3.0, -11.0, 20.0]) % box
+    np.testing.assert_allclose(argon.net_forces(shifted, box), argon.net_forces(x, box), atol=1e-9)
+    assert (0 <= liquid.positions).all() and (liquid.positions[0] <= box).all()
+
+
+def test_the_liquid_is_argon_and_a_seed_decides_it(liquid):
+    r, density = argon.radial_distribution(liquid.positions[0], STATE.box)
+    assert density[r < 0.85 * argon.SIGMA].max() == 0
+    assert 3.5 < r[density.argmax()] < 4.1 and 1.5 < density.max() < 4
+    assert density[(r > 9) & (r < 13)].mean() == pytest.approx(1, abs=0.1)
+    np.testing.assert_array_equal(argon.simulate(STATE, 1, seed=0), liquid.positions[0, :1])
+    assert not np.array_equal(argon.simulate(STATE, 1, seed=1), liquid.positions[0, :1])
+
+
+def test_neighbourhoods_hold_all_that_acts_on_an_atom(liquid):
+    seen = argon.some(liquid, np.random.default_rng(0), 50)
+    total = np.zeros((50, 3))
+    np.add.at(total, seen.index.numpy(), argon.pair_force(seen.edges.numpy().astype(float)))
+    np.testing.assert_allclose(total, seen.targets, rtol=1e-3, atol=1e-3)
+    assert seen.edges.norm(dim=1).max() < argon.CUTOFF and seen.edges.norm(dim=1).min() > 0
+
+
+def test_without_openmm_one_line_says_how_to_get_it(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *rest):
+        if name == "openmm":
+            raise ImportError
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(InputError, match="pip install openmm"):
+        argon.simulate(STATE, 1)
+
+
+@pytest.mark.parametrize("name", ["bottleneck", "l1", "kl", "reciprocal"])
+def test_the_network_agrees_with_explicit_loops(liquid, name):
+    torch.manual_seed(0)
+    seen = argon.some(liquid, np.random.default_rng(1), 5)
+    model = NeighbourNetwork(seen, 3, get_variant(name), torch.neg)
+    found = model(seen)
+    for k in range(5):
+        edges = seen.edges[seen.index == k]
+        sent = model.edge(edges)[:, : model.variant.width(3)]
+        if model.variant.reciprocal:
+            sent = sent - model.edge(-edges)
+        torch.testing.assert_close(found[k], model.node(sent.sum(dim=0)), rtol=1e-4, atol=1e-4)
+
+
+def test_it_learns_and_its_seed_decides_all(liquid):
+    watched = argon.some(liquid, np.random.default_rng(2), 100)
+
+    def trained():
+        torch.manual_seed(0)
+        model = NeighbourNetwork(watched, 3, get_variant("reciprocal"), torch.neg)
+        recipe = Recipe(graphs=32 * 60, batch=32)
+        return model, learn(model, lambda rng, count: argon.some(liquid, rng, count), recipe, watched, looks=3)
+
+    (model, history), (again, same) = trained(), trained()
+    assert history == same and [look["receivers"] for look in history] == [640, 1280, 1920]
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+    assert history[-1]["loss"] < history[0]["loss"]
