@@ -38,9 +38,9 @@ def test_forces_are_slopes_of_the_energy_under_the_nearest_image(liquid):
 
 def test_a_box_has_no_walls(liquid):
     x, box = liquid.positions[:1, 0].astype(float), STATE.box
-    shifted = (x + [3.0, -11.0, 20.0]) % box
+    shifted = (x + np.array([3.0, -11.0, 20.0])) % box
     np.testing.assert_allclose(argon.net_forces(shifted, box), argon.net_forces(x, box), atol=1e-9)
-    assert (0 <= liquid.positions).all() and (liquid.positions[0] <= box).all()
+    assert (liquid.positions >= 0).all() and (liquid.positions[0] <= box).all()
 
 
 def test_the_liquid_is_argon_and_a_seed_decides_it(liquid):
