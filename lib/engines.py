@@ -26,7 +26,7 @@ PYSR = "pysr>=1.5,<3"
 Candidates = list[str]
 Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int, Sequence[str]], Candidates]
 """engine(x [rows, inputs], y [rows], names, evaluations, seed, functions): expressions in the names, none too complex
-to read, of sums, products, quotients and the functions named, such as `log`."""
+to read, of sums, products, quotients and the functions named: `log`, `exp`, `sqrt`, or `pow` for any powers."""
 
 
 def operon(

@@ -46,18 +46,21 @@ class Neighbourhoods:
 
 Draw = Callable[[np.random.Generator, int], Neighbourhoods]
 """draw(rng, count): so many receivers at random, with their neighbours."""
+Reverse = Callable[[Tensor], Tensor]
 
 
 class NeighbourNetwork(MessagePassing):
     """Outputs of receivers from messages of their neighbours, as a variant has them."""
 
-    def __init__(self, like: Neighbourhoods, channels: int, variant: Variant, reverse: Callable[[Tensor], Tensor]) -> None:
-        """For neighbourhoods `like` these; `reverse` turns edges [edges, edge features] about."""
+    def __init__(
+        self, features: int, edge_features: int, outputs: int, channels: int, variant: Variant, reverse: Reverse
+    ) -> None:
+        """`channels`: as many as the law has components; `reverse` turns edges [edges, edge features] about."""
         super().__init__(aggr="add")
         self.variant, self.channels, self.reverse = variant, channels, reverse
-        width, outputs = variant.width(channels), like.targets.shape[1]
-        self.edge = Perceptron(like.edges.shape[1], width * (2 if variant.gaussian else 1), variant.hidden)
-        self.node = Perceptron(like.receivers.shape[1] + width, outputs, variant.hidden)
+        width = variant.width(channels)
+        self.edge = Perceptron(edge_features, width * (2 if variant.gaussian else 1), variant.hidden)
+        self.node = Perceptron(features + width, outputs, variant.hidden)
 
     def messages(self, edges: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean messages and their log variance (None unless Gaussian), both [edges, channels]."""

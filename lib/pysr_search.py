@@ -30,8 +30,8 @@ def main(folder: Path) -> int:
     with np.load(folder / "search.npz", allow_pickle=False) as arrays:
         x, y = arrays["x"], arrays["y"]
     regressor = PySRRegressor(
-        binary_operators=["+", "-", "*", "/"],
-        unary_operators=task["functions"],
+        binary_operators=["+", "-", "*", "/", *("^" for name in task["functions"] if name == "pow")],
+        unary_operators=[name for name in task["functions"] if name != "pow"],
         maxsize=30,
         niterations=1_000_000,  # it stops by evaluations
         max_evals=task["evaluations"],

@@ -18,13 +18,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from lib import datasets, paths, tracking
@@ -43,6 +43,7 @@ from lib.start import get_start
 from lib.variants import get_variant
 
 log = logging.getLogger(__name__)
+Network = TypeVar("Network", bound=nn.Module)
 
 ROUND = 100
 """Steps between two validations; also where a training can be resumed."""
@@ -335,7 +336,7 @@ def _commit() -> str | None:
     return asked.stdout.strip() or None
 
 
-def save(model: GraphNetwork, run: Run, card: dict[str, Any]) -> dict[str, Any]:
+def save(model: nn.Module, run: Run, card: dict[str, Any]) -> dict[str, Any]:
     """Write a run's weights (safetensors) and its card (JSON) with their SHA-256."""
     path = paths.weights(run)
     with whole(path) as scratch:
@@ -345,8 +346,11 @@ def save(model: GraphNetwork, run: Run, card: dict[str, Any]) -> dict[str, Any]:
     return card
 
 
-def load(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
-    """A run's trained model in float32 and its card; `InputError` if they are missing, damaged or another run's."""
+def load(run: Run, make: Callable[[Run], Network] = build) -> tuple[Network, dict[str, Any]]:
+    """A run's trained model in float32 and its card; `InputError` if they are missing, damaged or another run's.
+
+    `make` builds the network that the weights are for.
+    """
     path = paths.weights(run)
     name = f"{path.parent.name}/{path.name}"
     if not path.exists():
@@ -357,7 +361,7 @@ def load(run: Run) -> tuple[GraphNetwork, dict[str, Any]]:
             raise InputError(f"the card of {name} describes {card['system']}/{card['variant']}, seed {card['seed']}")
         if card["sha256"] != sha256(path):
             raise InputError(f"{name} is damaged: it is not the file that its card describes")
-        model = build(run)
+        model = make(run)
         model.load_state_dict(load_file(path))
     except InputError:
         raise

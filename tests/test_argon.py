@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from lib import argon
+from lib import argon, isotropic
 from lib.errors import InputError
 from lib.neighbourhoods import NeighbourNetwork, learn
 from lib.recipe import Recipe
+from lib.symbolic import parse
 from lib.variants import get_variant
 
 STATE = argon.State(200.0)
@@ -77,7 +78,7 @@ def test_without_openmm_one_line_says_how_to_get_it(monkeypatch):
 def test_the_network_agrees_with_explicit_loops(liquid, name):
     torch.manual_seed(0)
     seen = argon.some(liquid, np.random.default_rng(1), 5)
-    model = NeighbourNetwork(seen, 3, get_variant(name), torch.neg)
+    model = NeighbourNetwork(0, 3, 3, 3, get_variant(name), torch.neg)
     found = model(seen)
     for k in range(5):
         edges = seen.edges[seen.index == k]
@@ -87,12 +88,51 @@ def test_the_network_agrees_with_explicit_loops(liquid, name):
         torch.testing.assert_close(found[k], model.node(sent.sum(dim=0)), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("text", "recovered"),
+    [
+        ("1.0e8/r**13 - 3.0e4/r**7", True),
+        ("1.1e8/r**12.9 - 3.5e4/r**7.05 + 0.001", True),
+        ("1.2e8/r**12 - 3.7e4/r**7", False),
+        ("-0.13 + 2.4e9/r**16", False),
+        ("0.063*r + 45.2*(r - 4.29)**2/(r - 1.94)**4 - 0.98", False),
+    ],
+)
+def test_the_verdict_takes_the_6_12_force_refitted_and_no_impostors(liquid, text, recovered):
+    seen = argon.some(liquid, np.random.default_rng(3), 300)
+    fitted = isotropic.refitted(parse(text, isotropic.NAMES), seen)
+    found = isotropic.judge(fitted, seen)
+    assert found.recovered == recovered
+    if recovered:
+        assert found.epsilon == pytest.approx(argon.EPSILON, rel=0.01) and found.sigma == pytest.approx(argon.SIGMA, rel=0.01)
+        np.testing.assert_allclose(isotropic.summed(fitted, seen), seen.targets, atol=0.05)
+
+
+def test_what_an_edge_adds_is_read_without_the_truth(liquid):
+    mixing = torch.tensor([[1.0, 2, 0], [0, 1, 1], [3, 0, 1]], dtype=torch.float64)
+
+    class Mixed(torch.nn.Module):
+        def forward(self, apart):
+            return (torch.as_tensor(argon.pair_force(apart.numpy().astype(float))) @ mixing).float()
+
+    class Unmixed(torch.nn.Module):
+        def forward(self, received):
+            return (received.double() @ torch.linalg.inv(mixing)).float() + 0.5
+
+    seen = argon.some(liquid, np.random.default_rng(4), 300)
+    model = NeighbourNetwork(0, 3, 3, 3, get_variant("bottleneck"), torch.neg)
+    model.edge, model.node = Mixed(), Unmixed()
+    x = isotropic.inputs(seen)
+    true = isotropic.along(argon.pair_force(x[:, :3]), x)
+    np.testing.assert_allclose(isotropic.along(isotropic.shares(model, seen), x), true, atol=1e-3)
+
+
 def test_it_learns_and_its_seed_decides_all(liquid):
     watched = argon.some(liquid, np.random.default_rng(2), 100)
 
     def trained():
         torch.manual_seed(0)
-        model = NeighbourNetwork(watched, 3, get_variant("reciprocal"), torch.neg)
+        model = NeighbourNetwork(0, 3, 3, 3, get_variant("reciprocal"), torch.neg)
         recipe = Recipe(graphs=32 * 60, batch=32)
         return model, learn(model, lambda rng, count: argon.some(liquid, rng, count), recipe, watched, looks=3)
 
