@@ -31,7 +31,7 @@ STEP = 2e-3
 """Time step, ps."""
 FRICTION = 1.0
 """Collision frequency of the Nose-Hoover chain, 1/ps."""
-SETTLING = 10_000
+SETTLING = 5_000
 """Steps before the first frame."""
 BETWEEN = 250
 """Steps between two frames: half a picosecond, in which neighbours change."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from lib import argon, paths, training
+from lib.files import write_text
 from lib.neighbourhoods import NeighbourNetwork, learn
 from lib.profiles import get_profile
 from lib.recipe import Recipe
@@ -57,4 +58,6 @@ def learned(variant: str, seed: int = 0, profile: str = "full") -> tuple[Neighbo
         "device": training.describe(training.pick_device()),
         "history": history,
     }
-    return model, training.save(model, run, card)
+    card = training.save(model, run, card)
+    write_text(paths.trained_mark(run), card["sha256"] + "\n")
+    return model, card
