@@ -15,8 +15,10 @@ from tqdm import tqdm
 from lib import paths
 from lib.errors import InputError
 from lib.files import read_arrays, write_arrays
-from lib.neighbourhoods import Neighbourhoods
+from lib.neighbour_training import Problem
+from lib.neighbourhoods import Draw, Neighbourhoods
 from lib.profiles import get_profile
+from lib.runs import System
 
 EPSILON = 0.99607
 """kJ/mol, 119.8 K times Boltzmann's constant."""
@@ -190,6 +192,16 @@ def neighbourhoods(liquid: Liquid, state: np.ndarray, frame: np.ndarray, atom: n
 def some(liquid: Liquid, rng: np.random.Generator, count: int) -> Neighbourhoods:
     """So many atoms drawn from all states and frames alike."""
     return neighbourhoods(liquid, *rng.integers(0, np.array(liquid.positions.shape[:3])[:, None], (3, count)))
+
+
+def draws(split: str, profile: str) -> Draw:
+    """What draws atoms of a split."""
+    liquid = load(split, profile)
+    return lambda rng, count: some(liquid, rng, count)
+
+
+PROBLEM = Problem(System("argon", 3), 0, 3, 3, 3, share=1 / 6, reverse=torch.neg, draws=draws)
+"""Net forces from the separations of neighbours."""
 
 
 def radial_distribution(positions: np.ndarray, box: float, bins: int = 200) -> tuple[np.ndarray, np.ndarray]:

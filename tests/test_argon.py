@@ -8,10 +8,9 @@ import torch
 
 from lib import argon, isotropic
 from lib.errors import InputError
-from lib.neighbourhoods import NeighbourNetwork, learn
+from lib.neighbourhoods import learn
 from lib.recipe import Recipe
 from lib.symbolic import parse
-from lib.variants import get_variant
 
 STATE = argon.State(200.0)
 
@@ -76,9 +75,8 @@ def test_without_openmm_one_line_says_how_to_get_it(monkeypatch):
 
 @pytest.mark.parametrize("name", ["bottleneck", "l1", "kl", "reciprocal"])
 def test_the_network_agrees_with_explicit_loops(liquid, name):
-    torch.manual_seed(0)
     seen = argon.some(liquid, np.random.default_rng(1), 5)
-    model = NeighbourNetwork(0, 3, 3, 3, get_variant(name), torch.neg)
+    model = argon.PROBLEM.network(argon.PROBLEM.run(name, 0, "smoke"))
     found = model(seen)
     for k in range(5):
         edges = seen.edges[seen.index == k]
@@ -120,7 +118,7 @@ def test_what_an_edge_adds_is_read_without_the_truth(liquid):
             return (received.double() @ torch.linalg.inv(mixing)).float() + 0.5
 
     seen = argon.some(liquid, np.random.default_rng(4), 300)
-    model = NeighbourNetwork(0, 3, 3, 3, get_variant("bottleneck"), torch.neg)
+    model = argon.PROBLEM.network(argon.PROBLEM.run("bottleneck", 0, "smoke"))
     model.edge, model.node = Mixed(), Unmixed()
     x = isotropic.inputs(seen)
     true = isotropic.along(argon.pair_force(x[:, :3]), x)
@@ -131,8 +129,7 @@ def test_it_learns_and_its_seed_decides_all(liquid):
     watched = argon.some(liquid, np.random.default_rng(2), 100)
 
     def trained():
-        torch.manual_seed(0)
-        model = NeighbourNetwork(0, 3, 3, 3, get_variant("reciprocal"), torch.neg)
+        model = argon.PROBLEM.network(argon.PROBLEM.run("reciprocal", 0, "smoke"))
         recipe = Recipe(graphs=32 * 60, batch=32)
         return model, learn(model, lambda rng, count: argon.some(liquid, rng, count), recipe, watched, looks=3)
 

@@ -11,10 +11,10 @@ import pytest
 from engine import RUNS, batch, finished
 
 import lib.batch
-from lib import argon_training, paths, training
+from lib import argon, paths, training
 from lib.execute import main as execute
 from lib.files import read_json
-from lib.runs import RELEASED, Run, select
+from lib.runs import RELEASED, select
 from lib.stages import jobs
 
 
@@ -52,7 +52,7 @@ def test_argon_is_simulated_learned_and_distilled_in_one_notebook(tmp_path, monk
     assert execute() == 0
     found = read_json(tmp_path / "outputs" / "argon-3d" / "reciprocal" / "argon.json")
     assert set(found["loss_per_atom"]) == {"inside", "outside"}
-    assert training.load(Run(argon_training.SYSTEM, "reciprocal", profile="smoke"), argon_training.network)
+    assert training.load(argon.PROBLEM.run("reciprocal", 0, "smoke"), argon.PROBLEM.network)
 
 
 def test_a_second_batch_waits_for_the_first(tmp_path):

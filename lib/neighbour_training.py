@@ -1,0 +1,86 @@
+"""Problems of receivers and neighbours: their networks, trained once and then loaded like any other run's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from lib import paths, training
+from lib.files import write_text
+from lib.neighbourhoods import Draw, NeighbourNetwork, Reverse, learn
+from lib.profiles import get_profile
+from lib.recipe import Recipe
+from lib.runs import Run, System
+from lib.variants import get_variant
+
+WATCHED = 1_000
+"""Receivers of the validation split on which the loss is watched."""
+BATCH = 64
+"""Receivers in a step of training."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is predicted of which receivers, from which neighbours."""
+
+    system: System
+    """By which its files go; no law of the registry, since its graphs are no few bodies."""
+    features: int
+    """Columns that a receiver brings."""
+    edge_features: int
+    """Columns that an edge brings."""
+    outputs: int
+    """Columns to be predicted."""
+    channels: int
+    """Message channels that the law needs."""
+    share: float
+    """Receivers seen in training, as a share of the graphs that a profile allows."""
+    reverse: Reverse
+    """Turns edges [edges, edge features] about."""
+    draws: Callable[[str, str], Draw]
+    """draws(split, profile): what draws receivers of a split."""
+
+    def run(self, variant: str, seed: int, profile: str) -> Run:
+        """The run by which a network of it goes; `InputError` for an unknown variant or profile."""
+        get_variant(variant)
+        get_profile(profile)
+        return Run(self.system, variant, seed, profile)
+
+    def network(self, run: Run) -> NeighbourNetwork:
+        """The run's untrained network, initialised from its seed."""
+        torch.manual_seed(run.seed)
+        sizes = (self.features, self.edge_features, self.outputs, self.channels)
+        return NeighbourNetwork(*sizes, get_variant(run.variant), self.reverse)
+
+    def recipe(self, run: Run) -> Recipe:
+        """The recipe that a run's profile and variant ask for."""
+        graphs = round(self.share * get_profile(run.profile).graphs)
+        return Recipe(graphs=graphs, batch=BATCH, **get_variant(run.variant).recipe)
+
+    def learned(self, run: Run) -> tuple[NeighbourNetwork, dict[str, Any]]:
+        """The run's trained network and its card; trained first if it has no weights yet."""
+        if paths.weights(run).exists():
+            return training.load(run, self.network)
+        model, recipe = self.network(run), self.recipe(run)
+        watched = self.draws("validation", run.profile)(np.random.default_rng(run.seed), WATCHED)
+        started = time.monotonic()
+        history = learn(model, self.draws("train", run.profile), recipe, watched, run.seed)
+        card = {
+            "system": str(self.system),
+            "variant": run.variant,
+            "seed": run.seed,
+            "profile": run.profile,
+            "recipe": asdict(recipe),
+            "receivers_seen": history[-1]["receivers"],
+            "train_seconds": round(time.monotonic() - started, 1),
+            "device": training.describe(training.pick_device()),
+            "history": history,
+        }
+        card = training.save(model, run, card)
+        write_text(paths.trained_mark(run), card["sha256"] + "\n")
+        return model, card
