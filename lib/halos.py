@@ -2,7 +2,7 @@
 
 The formula is that of the paper's section 4.3, in which a halo's overdensity is decided by the masses around it:
 
-    delta_i = C1 + e_i / (C2 + C3 e_i + C4 M_i),    e_i = sum over j nearer than 20 of (C5 + C6 M_j) / (C7 + (C8 r_ij)^C9)
+    delta_i = C1 + e_i / (C2 + C3 e_i + C4 M_i),    e_i = sum over r_ij < 20 of (C5 + C6 M_j) / (C7 + (C8 r_ij)^C9)
 
 Lengths in Mpc/h, masses in 1e14 Msun/h, velocities in km/s, in periodic boxes.
 """
@@ -10,6 +10,7 @@ Lengths in Mpc/h, masses in 1e14 Msun/h, velocities in km/s, in periodic boxes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,14 @@ import torch
 from scipy.spatial import cKDTree
 
 from lib.errors import InputError
-from lib.neighbourhoods import Neighbourhoods
+from lib.neighbour_training import Problem
+from lib.neighbourhoods import Draw, Neighbourhoods
+from lib.profiles import get_profile
+from lib.runs import System
 
-RADIUS = 30.0
-"""Halos nearer than this are neighbours in the graph, Mpc/h."""
 REACH = 20.0
-"""Halos beyond this do not count in the planted formula, Mpc/h."""
-CONSTANTS = (-0.1, 0.8, 0.05, 0.1, 1.0, 0.5, 1.0, 0.2, 2.5)
+"""Halos nearer than this are neighbours, Mpc/h, in the graph as in the formula."""
+CONSTANTS = (-0.1, 0.8, 0.05, 0.1, 1.0, 0.5, 1.0, 0.2, 2.0)
 """C1 to C9 of the planted formula, of our choice."""
 DENSEST = 0.8
 """Quantile of the overdensity above which halos are kept from training, as in the paper: its densest fifth."""
@@ -139,12 +141,52 @@ def overdensity(catalogue: Catalogue, constants: tuple[float, ...] = CONSTANTS) 
     return c1 + e / (c2 + c3 * e + c4 * catalogue.masses)
 
 
+@cache
+def boxes(split: str, profile: str) -> list[tuple[Catalogue, np.ndarray, np.ndarray]]:
+    """Synthetic catalogues of a split, their overdensities, and the halos that are its receivers.
+
+    `train`, `validation` and `test` leave out the densest fifth, which is the split `dense`, of the boxes of `test`.
+    """
+    trajectories = get_profile(profile).trajectories
+    source = "test" if split == "dense" else split
+    if source not in trajectories:
+        raise InputError(f"unknown split {split!r}: choose one of {', '.join(trajectories)}, dense")
+    count, first = max(1, trajectories[source] // 500), 1_000 * list(trajectories).index(source)
+    found = []
+    for seed in range(first, first + count):
+        catalogue = lognormal(seed)
+        delta = overdensity(catalogue)
+        dense = delta > np.quantile(delta, DENSEST)
+        found.append((catalogue, delta, np.flatnonzero(dense == (split == "dense"))))
+    return found
+
+
+def draws(split: str, profile: str) -> Draw:
+    """What draws halos of a split, those of a draw from one box."""
+    every = boxes(split, profile)
+
+    def draw(rng: np.random.Generator, count: int) -> Neighbourhoods:
+        catalogue, delta, receivers = every[rng.integers(len(every))]
+        return neighbourhoods(catalogue, delta, rng.choice(receivers, count))
+
+    return draw
+
+
+def turned(edges: torch.Tensor) -> torch.Tensor:
+    """Edges [edges, 8] the other way about."""
+    return torch.cat([-edges[:, :6], edges[:, [7, 6]]], dim=1)
+
+
+PROBLEM = Problem(System("halos", 3), 1, 8, 1, 1, share=1 / 6, reverse=turned, draws=draws)
+"""Overdensities from the masses, separations and velocities of neighbours."""
+
+
 def neighbourhoods(catalogue: Catalogue, delta: np.ndarray, receivers: np.ndarray) -> Neighbourhoods:
-    """Halos [receivers] with their neighbours within `RADIUS`, and the overdensities [halos] to be predicted.
+    """Halos [receivers] with their neighbours within `REACH`, and the overdensities [halos] to be predicted.
 
     A receiver brings its mass; an edge its separation, relative velocity (in 1,000 km/s) and both masses.
     """
-    row, sender = pairs(catalogue, receivers, RADIUS)
+    row, sender = pairs(catalogue, receivers, REACH)
     receiver = receivers[row]
     moving = (catalogue.velocities[receiver] - catalogue.velocities[sender]) / 1e3
     both = np.stack([catalogue.masses[receiver], catalogue.masses[sender]], axis=1)

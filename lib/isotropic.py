@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import sympy
 import torch
-from scipy.optimize import brentq, least_squares
+from scipy.optimize import brentq
 
-from lib import argon
+from lib import argon, refit
 from lib.messages import linear_fit
 from lib.neighbourhoods import Neighbourhoods, NeighbourNetwork
+from lib.refit import Function
 from lib.symbolic import evaluate, parse
 from lib.verdict import INSIDE, OUTSIDE, unexplained
 
@@ -54,26 +55,15 @@ def summed(expression: sympy.Expr, seen: Neighbourhoods) -> np.ndarray:
 
 
 def refitted(expression: sympy.Expr, seen: Neighbourhoods) -> sympy.Expr:
-    """The expression with its constants fitted once more, to net forces; as it was if that does not help."""
-    numbers = sorted(expression.atoms(sympy.Float), key=float)
-    symbols = sympy.symbols(f"constant:{len(numbers)}", real=True)
-    opened = expression.xreplace(dict(zip(numbers, symbols, strict=True)))
+    """The expression with its constants fitted once more, to net forces."""
     x, targets, index = inputs(seen), seen.targets.numpy().astype(float), seen.index.numpy()
-    function = sympy.lambdify([*sympy.symbols(NAMES, real=True), *symbols], opened, "numpy")
-    start = np.array([float(number) for number in numbers])
 
-    def residual(scale: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            force = np.broadcast_to(function(*x.T, *(scale * start)), len(x))
+    def residual(force: Function) -> np.ndarray:
         net = np.zeros_like(targets)
-        np.add.at(net, index, np.nan_to_num(force / x[:, 3], posinf=1e6, neginf=-1e6)[:, None] * x[:, :3])
-        return (net - targets).ravel()
+        np.add.at(net, index, np.nan_to_num(force(*x.T) / x[:, 3], posinf=1e6, neginf=-1e6)[:, None] * x[:, :3])
+        return net - targets
 
-    one = np.ones(len(start))
-    found = least_squares(residual, one, loss="soft_l1", f_scale=0.1, x_scale="jac", max_nfev=60)
-    if np.abs(residual(found.x)).mean() >= np.abs(residual(one)).mean():
-        return expression
-    return opened.xreplace({s: sympy.Float(v) for s, v in zip(symbols, found.x * start, strict=True)})
+    return refit.refitted([expression], [NAMES], residual, scale=0.1)[0]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 from engine import RUNS, batch, finished
 
 import lib.batch
-from lib import argon, paths, training
+from lib import argon, halos, paths, training
 from lib.execute import main as execute
 from lib.files import read_json
 from lib.runs import RELEASED, select
@@ -46,13 +46,17 @@ def test_the_demo_tells_its_story_of_any_choice(tmp_path, monkeypatch):
     assert any(text.startswith("recovered: ") for text in printed)
 
 
-def test_argon_is_simulated_learned_and_distilled_in_one_notebook(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("stage", "problem", "variant", "left"),
+    [("8_argon", argon.PROBLEM, "reciprocal", "argon.json"), ("9_halos", halos.PROBLEM, "l1", "halos.json")],
+)
+def test_a_problem_is_made_learned_and_distilled_in_one_notebook(stage, problem, variant, left, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(sys, "argv", ["execute", "8_argon", str(tmp_path / "8_argon.ipynb"), "profile=smoke"])
+    monkeypatch.setattr(sys, "argv", ["execute", stage, str(tmp_path / f"{stage}.ipynb"), "profile=smoke"])
     assert execute() == 0
-    found = read_json(tmp_path / "outputs" / "argon-3d" / "reciprocal" / "argon.json")
-    assert set(found["loss_per_atom"]) == {"inside", "outside"}
-    assert training.load(argon.PROBLEM.run("reciprocal", 0, "smoke"), argon.PROBLEM.network)
+    run = problem.run(variant, 0, "smoke")
+    assert isinstance(read_json(paths.outputs(run) / left)["recovered"], bool)
+    assert training.load(run, problem.network)[1]["variant"] == variant
 
 
 def test_a_second_batch_waits_for_the_first(tmp_path):

@@ -19,7 +19,7 @@ def notebook(request):
 
 def test_the_demo_and_the_stages_are_all_here():
     stages = ["0_demo", "1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "5_extensions", "6_report"]
-    assert [path.stem for path in SOURCES] == [*stages, "7_hamiltonian", "8_argon"]
+    assert [path.stem for path in SOURCES] == [*stages, "7_hamiltonian", "8_argon", "9_halos"]
 
 
 def test_nothing_is_stored(notebook):
