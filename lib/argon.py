@@ -1,10 +1,11 @@
-"""Liquid argon: 258 Lennard-Jones atoms in a periodic box, simulated by OpenMM, and what the network sees of them.
+"""Dense argon, liquid to supercritical: 258 Lennard-Jones atoms in a periodic box, and what the network sees of them.
 
 V(r) = 4 epsilon [(sigma / r)^12 - (sigma / r)^6] up to the cutoff; lengths in Angstrom, energies in kJ/mol.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from lib.neighbour_training import Problem
 from lib.neighbourhoods import Draw, Neighbourhoods
 from lib.profiles import get_profile
 from lib.runs import System
+
+log = logging.getLogger(__name__)
 
 EPSILON = 0.99607
 """kJ/mol, 119.8 K times Boltzmann's constant."""
@@ -41,7 +44,7 @@ BETWEEN = 250
 
 @dataclass(frozen=True)
 class State:
-    """A state of the liquid."""
+    """A temperature and a density."""
 
     temperature: float
     """K."""
@@ -54,8 +57,8 @@ class State:
 
 TRAINING = tuple(State(temperature, box) for box in (26.0, 27.27, 29.0) for temperature in (150.0, 200.0, 250.0))
 """States that are learned from."""
-BEYOND = (State(100.0), State(400.0), State(200.0, 24.5), State(200.0, 33.0))
-"""Colder, hotter, denser and thinner than any of them."""
+BEYOND = (State(100.0, 23.6), State(400.0), State(200.0, 24.5), State(200.0, 33.0))
+"""A cold liquid, and hotter, denser and thinner than any of them."""
 
 
 @dataclass(frozen=True)
@@ -158,16 +161,20 @@ def load(split: str, profile: str = "full") -> Liquid:
     states, seed = SPLITS[split]
     trajectories = get_profile(profile).trajectories
     frames = max(1, trajectories.get(split, trajectories["test"]) // 100)
-    wanted = {"states": [str(state) for state in states], "frames": frames, "seed": seed, "cutoff": CUTOFF}
+    constants = {"epsilon": EPSILON, "sigma": SIGMA, "cutoff": CUTOFF, "mass": MASS, "atoms": ATOMS, "step": STEP}
+    constants |= {"friction": FRICTION, "settling": SETTLING, "between": BETWEEN}
+    wanted = {"states": [str(state) for state in states], "frames": frames, "seed": seed, **constants}
     path = paths.workspace(profile) / "data" / "argon" / f"{split}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        try:
-            arrays, record = read_arrays(path)
-            if all(record.get(key) == value for key, value in wanted.items()):
-                return Liquid(states, **arrays)
-        except InputError:
-            pass  # missing or damaged: simulated again
+        if path.exists():
+            try:
+                arrays, record = read_arrays(path)
+                if all(record.get(key) == value for key, value in wanted.items()):
+                    return Liquid(states, **arrays)
+                log.warning("argon %s was made with other parameters: simulating it again", split)
+            except InputError as damage:
+                log.warning("%s: simulating it again", damage)
         liquid = make(states, frames, seed)
         write_arrays(path, wanted, positions=liquid.positions, forces=liquid.forces)
         return liquid
@@ -200,7 +207,9 @@ def draws(split: str, profile: str) -> Draw:
     return lambda rng, count: some(liquid, rng, count)
 
 
-PROBLEM = Problem(System("argon", 3), 0, 3, 3, 3, share=1 / 6, reverse=torch.neg, draws=draws)
+PROBLEM = Problem(
+    System("argon", 3), features=0, edge_features=3, outputs=3, channels=3, share=1 / 6, reverse=torch.neg, draws=draws
+)
 """Net forces from the separations of neighbours."""
 
 

@@ -79,6 +79,9 @@ def main() -> int:
     parser.add_argument("output", type=Path, help="the executed notebook")
     parser.add_argument("parameters", nargs="*", metavar="name=value")
     arguments = parser.parse_args()
+    wrong = [text for text in arguments.parameters if "=" not in text]
+    if wrong:
+        parser.error(f"'{wrong[0]}' is no parameter: write name=value, as system=spring-2d")
     parameters = {name: yaml.safe_load(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
     source = paths.ROOT / "notebooks" / f"{arguments.stage}.ipynb"
     if not source.exists():

@@ -13,7 +13,6 @@ import torch
 from scipy.optimize import least_squares
 
 from lib import halos
-from lib.messages import linear_fit
 from lib.neighbourhoods import Neighbourhoods, NeighbourNetwork
 from lib.refit import Function, refitted
 from lib.symbolic import evaluate
@@ -21,6 +20,8 @@ from lib.verdict import INSIDE, OUTSIDE, unexplained
 
 EDGE_NAMES = ["r", "v", "m1", "m2"]
 """Distance, relative speed (1,000 km/s), mass of the receiver and of its neighbour."""
+RECEIVERS, SENDERS = 40, 500
+"""Masses that receive, and neighbours that each of them has, in the verdict."""
 NODE_NAMES = ["m1", "s1"]
 """Mass of the receiver, and the sum of its messages."""
 
@@ -36,7 +37,8 @@ def inputs(seen: Neighbourhoods) -> np.ndarray:
 def read(model: NeighbourNetwork, seen: Neighbourhoods) -> tuple[np.ndarray, np.ndarray]:
     """Messages [edges] of the channel that varies most, and what all of them make of the receivers, [receivers]."""
     sent = model.messages(seen.edges)[0]
-    return sent[:, sent.std(dim=0).argmax()].numpy().astype(float), model.outputs(seen, sent)[:, 0].numpy().astype(float)
+    loudest = sent[:, model.loudest(sent)[0]]
+    return loudest.numpy().astype(float), model.outputs(seen, sent)[:, 0].numpy().astype(float)
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,26 @@ class HaloFormula:
 
 
 def judge(edge: sympy.Expr, seen: Neighbourhoods) -> tuple[bool, float, float]:
-    """Whether an edge expression is the planted one up to a factor and an offset; 1 - R^2 inside and outside training.
+    """Whether an edge expression is the planted one up to a factor g(M_i); 1 - R^2 inside and outside training.
 
-    Outside, neighbours are heavier than any there, and nearer and farther than most.
+    The node knows the receiver's mass, so a factor of it is free; an offset is not, since it would count neighbours.
+    Outside, neighbours are heavier than any in training, and nearer and farther than most.
     """
     x = inputs(seen)
     rng = np.random.default_rng(0)
-    heaviest = x[:, 3].max()
-    beyond = x[rng.choice(len(x), 2_000)]
-    beyond[:, 0], beyond[:, 3] = rng.uniform(0, halos.REACH, len(beyond)), heaviest * rng.uniform(1, 3, len(beyond))
-    said, said_beyond = (evaluate(edge, part, EDGE_NAMES) for part in (x, beyond))
-    if not np.isfinite(said).all() or not np.isfinite(said_beyond).all():
-        return False, np.inf, np.inf
-    true, true_beyond = (halos.crowding(part[:, 0], part[:, 3])[:, None] for part in (x, beyond))
-    fit = linear_fit(true, said[:, None])
-    inside = unexplained(said, fit(true)[:, 0], said.mean())
-    outside = unexplained(said_beyond, fit(true_beyond)[:, 0], said_beyond.mean())
+    receivers, senders = rng.choice(x[:, 2], RECEIVERS), x[rng.choice(len(x), SENDERS)]
+    beyond = senders.copy()
+    beyond[:, 0], beyond[:, 3] = rng.uniform(0, halos.REACH, SENDERS), x[:, 3].max() * rng.uniform(1, 3, SENDERS)
+
+    def left(edges: np.ndarray) -> float:
+        grid = np.repeat(edges[None], RECEIVERS, axis=0)
+        grid[..., 2] = receivers[:, None]
+        said = evaluate(edge, grid.reshape(-1, 4), EDGE_NAMES).reshape(grid.shape[:2])
+        true = halos.crowding(edges[:, 0], edges[:, 3])
+        g = said @ true / (true @ true)
+        return unexplained(said, g[:, None] * true, said.mean())
+
+    inside, outside = left(senders), left(beyond)
     return inside < INSIDE and outside < OUTSIDE, inside, outside
 
 
@@ -105,4 +111,5 @@ def constants_of(delta: np.ndarray, seen: Neighbourhoods) -> dict[str, float]:
         return c1 + e / (c2 + c3 * e + c4 * mass) - delta
 
     fit = least_squares(error, [0.0, 1.0, 0.0, 0.0, 0.0, 0.1, 1.0], loss="soft_l1", f_scale=0.1, x_scale="jac")
-    return dict(zip(("C1", "C2", "C3", "C4", "C6", "C8", "C9"), fit.x.tolist(), strict=True))
+    c1, c2, c3, c4, c6, c8, c9 = fit.x.tolist()
+    return {"C1": c1, "C2": c2, "C3": c3, "C4": c4, "C6": c6, "C8": abs(c8), "C9": c9}

@@ -81,12 +81,12 @@ def lognormal(seed: int, box: float = 300.0, cells: int = 64, bias: float = 1.5)
     return Catalogue(positions, velocities, np.minimum(masses, 20.0), box)
 
 
-def read_fof(folder: Path, box: float) -> Catalogue:
+def read_fof(folder: Path, box: float, redshift: float = 0.0) -> Catalogue:
     """A friends-of-friends catalogue as Quijote publishes them, from its folder `groups_NNN`.
 
     Its files `group_tab_NNN.K` are little-endian: a header (groups here, groups in all, ids here: int32; ids in all:
     uint64; files: uint32), then one array after another (length, offset: int32; mass, position, velocity: float32;
-    twelve more numbers a group). Raises `InputError` if one is missing or is not of that form.
+    twelve more numbers a group); velocities are over 1 + z. Raises `InputError` if one is missing or is not of that form.
     """
     snapshot = folder.name.rpartition("_")[2]
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -106,7 +106,7 @@ def read_fof(folder: Path, box: float) -> Catalogue:
         parts.append((position.reshape(-1, 3), velocity.reshape(-1, 3), mass))
     positions, velocities, masses = (np.concatenate(column).astype(float) for column in zip(*parts, strict=True))
     # kpc/h and 1e10 Msun/h in the files
-    return Catalogue(positions / 1e3 % box, velocities, masses / 1e4, box)
+    return Catalogue(positions / 1e3 % box, velocities * (1 + redshift), masses / 1e4, box)
 
 
 def pairs(catalogue: Catalogue, receivers: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
@@ -177,7 +177,9 @@ def turned(edges: torch.Tensor) -> torch.Tensor:
     return torch.cat([-edges[:, :6], edges[:, [7, 6]]], dim=1)
 
 
-PROBLEM = Problem(System("halos", 3), 1, 8, 1, 1, share=1 / 6, reverse=turned, draws=draws)
+PROBLEM = Problem(
+    System("halos", 3), features=1, edge_features=8, outputs=1, channels=1, share=1 / 6, reverse=turned, draws=draws
+)
 """Overdensities from the masses, separations and velocities of neighbours."""
 
 

@@ -1,4 +1,4 @@
-"""The Hamiltonian network: energies of bodies and of pairs, whose slopes are the accelerations.
+"""The Hamiltonian network: energies of bodies and of pairs, whose slopes in positions are the forces.
 
 H = sum_i self(v_i) + sum_ij pair(v_i, v_j),    v = (x, p, q, m),  p = m dx/dt
 m_ij = -d/dx_i [pair(v_i, v_j) + pair(v_j, v_i)],    a_i = (sum_j m_ij - d/dx_i self(v_i)) / m_i
@@ -17,7 +17,7 @@ from lib.variants import Variant
 
 
 class HamiltonianNetwork(GraphNetwork):
-    """Accelerations of n bodies from Hamilton's equations (the paper's FlatHGN)."""
+    """Accelerations of n bodies as slopes of a Hamiltonian in positions (the paper's FlatHGN); velocities are given."""
 
     compiles = False
     """Slopes of slopes are beyond the compiler."""

@@ -22,6 +22,8 @@ from lib.symbolic import evaluate, parse
 from lib.verdict import INSIDE, OUTSIDE, unexplained
 
 NAMES = ["dx", "dy", "dz", "r"]
+DIRECTIONS = 30
+"""In which the verdict looks, since the force must be the same in all of them."""
 
 
 @torch.no_grad()
@@ -85,9 +87,16 @@ def judge(expression: sympy.Expr, seen: Neighbourhoods) -> LiquidVerdict:
     """Whether an expression in `NAMES` is a 6-12 force, by numbers: in form, epsilon and sigma are its own."""
     x = inputs(seen)
     closest = x[:, 3].min()
+    around = np.random.default_rng(0).standard_normal((DIRECTIONS, 3))
+    around /= np.linalg.norm(around, axis=1, keepdims=True)
+
+    def every_way(r: np.ndarray) -> np.ndarray:
+        """At distances [distances], in all directions, [distances, directions]."""
+        edges = np.concatenate([r[:, None, None] * around, np.broadcast_to(r[:, None, None], (len(r), DIRECTIONS, 1))], axis=2)
+        return evaluate(expression, edges.reshape(-1, 4), NAMES).reshape(len(r), DIRECTIONS)
 
     def force(r: np.ndarray) -> np.ndarray:
-        return evaluate(expression, np.column_stack([r, np.zeros_like(r), np.zeros_like(r), r]), NAMES)
+        return every_way(r).mean(axis=1)
 
     grid = np.linspace(closest, argon.CUTOFF, 2_000)
     said = force(grid)
@@ -100,7 +109,9 @@ def judge(expression: sympy.Expr, seen: Neighbourhoods) -> LiquidVerdict:
     # what the well still lacks at the cutoff
     epsilon = depth / (1 + argon.energy(argon.CUTOFF, 1.0, sigma))
     nearer = np.linspace(0.95 * closest, closest, 200)
-    inside, outside = (unexplained(force(r), argon.pull(r, epsilon, sigma), force(r).mean()) for r in (x[:, 3], nearer))
+    here, there = evaluate(expression, x, NAMES), every_way(nearer)
+    inside = unexplained(here, argon.pull(x[:, 3], epsilon, sigma), here.mean())
+    outside = unexplained(there, argon.pull(nearer, epsilon, sigma)[:, None], there.mean())
     return LiquidVerdict(inside < INSIDE and outside < OUTSIDE, float(epsilon), float(sigma), inside, outside)
 
 

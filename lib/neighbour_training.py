@@ -11,17 +11,20 @@ import numpy as np
 import torch
 
 from lib import paths, training
+from lib.errors import InputError
 from lib.files import write_text
 from lib.neighbourhoods import Draw, NeighbourNetwork, Reverse, learn
 from lib.profiles import get_profile
 from lib.recipe import Recipe
 from lib.runs import Run, System
-from lib.variants import get_variant
+from lib.variants import get_variant, keep_all
 
 WATCHED = 1_000
 """Receivers of the validation split on which the loss is watched."""
 BATCH = 64
 """Receivers in a step of training."""
+KINDS = ("standard", "bottleneck", "l1", "kl", "reciprocal")
+"""Variants that neighbourhoods can have, with the switch `reciprocal` or without."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,13 @@ class Problem:
     """draws(split, profile): what draws receivers of a split."""
 
     def run(self, variant: str, seed: int, profile: str) -> Run:
-        """The run by which a network of it goes; `InputError` for an unknown variant or profile."""
-        get_variant(variant)
+        """The run by which a network of it goes; `InputError` for what is unknown or what neighbourhoods cannot have."""
         get_profile(profile)
+        asked = get_variant(variant)
+        if seed < 0:
+            raise InputError(f"seed = {seed}: choose 0 or more")
+        if asked.network != "messages" or asked.schedule is not keep_all or asked.reciprocals:
+            raise InputError(f"variant {variant!r} is not for neighbourhoods: choose one of {', '.join(KINDS)}")
         return Run(self.system, variant, seed, profile)
 
     def network(self, run: Run) -> NeighbourNetwork:
@@ -60,7 +67,7 @@ class Problem:
     def recipe(self, run: Run) -> Recipe:
         """The recipe that a run's profile and variant ask for."""
         graphs = round(self.share * get_profile(run.profile).graphs)
-        return Recipe(graphs=graphs, batch=BATCH, **get_variant(run.variant).recipe)
+        return Recipe(graphs=graphs, batch=BATCH, start="uniform", translation=0.0, **get_variant(run.variant).recipe)
 
     def learned(self, run: Run) -> tuple[NeighbourNetwork, dict[str, Any]]:
         """The run's trained network and its card; trained first if it has no weights yet."""

@@ -64,11 +64,20 @@ class NeighbourNetwork(MessagePassing):
 
     def messages(self, edges: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean messages and their log variance (None unless Gaussian), both [edges, channels]."""
-        out = self.edge(edges)
+        mean, log_variance = self._sent(edges)
         if self.variant.reciprocal:
-            out = out - self.edge(self.reverse(edges))
-        mean, log_variance = out.chunk(2, dim=-1) if self.variant.gaussian else (out, None)
+            returned, its_log_variance = self._sent(self.reverse(edges))
+            mean = mean - returned
+            log_variance = None if log_variance is None else log_variance + its_log_variance
         return mean, log_variance
+
+    def _sent(self, edges: Tensor) -> tuple[Tensor, Tensor | None]:
+        out = self.edge(edges)
+        return out.chunk(2, dim=-1) if self.variant.gaussian else (out, None)
+
+    def loudest(self, sent: Tensor) -> Tensor:
+        """The channels of messages [edges, channels] that vary most, as many as the law needs, most first."""
+        return sent.std(dim=0).argsort(descending=True, stable=True)[: self.channels]
 
     def message(self, sent_j: Tensor) -> Tensor:
         return sent_j

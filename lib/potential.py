@@ -1,7 +1,8 @@
 """From a Hamiltonian network's pair energies to the potential, and the verdict on it.
 
-Accelerations fix the energy of a pair only up to a function of its charges and masses. So energies are told
-relative to those of the same two bodies at distance `REFERENCE`, which takes that function off:
+Accelerations fix the energy of a pair only up to functions of charges, masses and momenta, and up to what the bodies'
+own energies make up for, u(v_i) + u(v_j). So energies are told relative to those of the same two bodies at distance
+`REFERENCE`, which takes off all of it but a u of the place; and places mean nothing to graphs that are shifted at random.
 
     E(v_i, v_j) - E(v_i, v_j at distance 1) = V(r) - V(1)
 
@@ -18,6 +19,7 @@ import sympy
 import torch
 
 from lib.datasets import Trajectories
+from lib.errors import InputError
 from lib.forces import input_names, pair_inputs
 from lib.hamiltonian import HamiltonianNetwork
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, S, get_law
@@ -29,11 +31,19 @@ from lib.verdict import INSIDE, OUTSIDE, SOFTENINGS, Probe, unexplained
 
 REFERENCE = 1.0
 """Distance at which every energy is zero."""
+SCALE = 0.05
+"""How far the best factor on the true potential may be from 1."""
 
 
 def of_law(law_name: str, softening: float = SOFTENING) -> sympy.Expr:
-    """The law's potential in distance s less the softening, masses and charges: V = -integral of F ds, V(1) = 0."""
-    antiderivative = sympy.integrate(get_law(law_name).force, S)
+    """The law's potential in distance s less the softening, masses and charges: V = -integral of F ds, V(1) = 0.
+
+    `InputError` for a law whose pairs do not act alike on each other.
+    """
+    force = get_law(law_name).force
+    if sympy.simplify(force - force.subs({M1: M2, M2: M1, Q1: Q2, Q2: Q1}, simultaneous=True)) != 0:
+        raise InputError(f"{law_name} has no potential: its pairs do not act alike on each other")
+    antiderivative = sympy.integrate(force, S)
     return antiderivative.subs(S, REFERENCE + softening) - antiderivative.subs(S, S + softening)
 
 
@@ -85,11 +95,16 @@ class PotentialVerdict:
 def judge(front: pd.DataFrame, system: System, probes: Probe) -> PotentialVerdict:
     """The verdict on a front of pair energies.
 
-    An expression is the potential when, relative to its own value at distance 1, a multiple of the true one
-    leaves less than `verdict.INSIDE` of its variance unexplained, and less than `verdict.OUTSIDE` beyond training.
+    An expression is the potential when, relative to its own value at distance 1, a multiple of the true one, by a
+    factor within `SCALE` of 1, leaves less than `verdict.INSIDE` of its variance unexplained, and less than
+    `verdict.OUTSIDE` beyond training.
     """
     found = [_match(text, system, probes) for text in front["expression"]]
-    accepted = [k for k, (_, inside, outside) in enumerate(found) if inside < INSIDE and outside < OUTSIDE]
+    accepted = [
+        k
+        for k, (scale, inside, outside) in enumerate(found)
+        if abs(scale - 1) < SCALE and inside < INSIDE and outside < OUTSIDE
+    ]
     rank = accepted[0] if accepted else int(np.argmax(front["chosen"]))
     return PotentialVerdict(bool(accepted), str(front["expression"][rank]), rank, *found[rank])
 

@@ -141,7 +141,7 @@ VARIANTS: dict[str, Variant] = {
 
 FURTHER: dict[str, Variant] = {
     "hamiltonian": Variant(
-        "energies of bodies and of pairs, Hamilton's equations",
+        "energies of bodies and of pairs, whose slopes are the forces",
         network="hamiltonian",
         width=dimension,
         regulariser=small_energies,

@@ -73,16 +73,17 @@ def test_without_openmm_one_line_says_how_to_get_it(monkeypatch):
         argon.simulate(STATE, 1)
 
 
-@pytest.mark.parametrize("name", ["bottleneck", "l1", "kl", "reciprocal"])
+@pytest.mark.parametrize("name", ["bottleneck", "l1", "kl", "reciprocal", "kl-reciprocal"])
 def test_the_network_agrees_with_explicit_loops(liquid, name):
     seen = argon.some(liquid, np.random.default_rng(1), 5)
     model = argon.PROBLEM.network(argon.PROBLEM.run(name, 0, "smoke"))
     found = model(seen)
     for k in range(5):
         edges = seen.edges[seen.index == k]
-        sent = model.edge(edges)[:, : model.variant.width(3)]
+        width = model.variant.width(3)
+        sent = model.edge(edges)[:, :width]
         if model.variant.reciprocal:
-            sent = sent - model.edge(-edges)
+            sent = sent - model.edge(-edges)[:, :width]
         torch.testing.assert_close(found[k], model.node(sent.sum(dim=0)), rtol=1e-4, atol=1e-4)
 
 
@@ -106,6 +107,14 @@ def test_the_verdict_takes_the_6_12_force_refitted_and_no_impostors(liquid, text
         np.testing.assert_allclose(isotropic.summed(fitted, seen), seen.targets, atol=0.05)
 
 
+def test_a_force_that_is_not_the_same_in_all_directions_is_none(liquid):
+    seen = argon.some(liquid, np.random.default_rng(3), 300)
+    true = "1.161e8/r**13 - 3.726e4/r**7"
+    assert isotropic.judge(parse(true, isotropic.NAMES), seen).recovered
+    assert not isotropic.judge(parse(f"{true} + 0.05*dy*dz/r**2", isotropic.NAMES), seen).recovered
+    assert not isotropic.judge(parse(f"{true} + 0.05*dx/r", isotropic.NAMES), seen).recovered
+
+
 def test_what_an_edge_adds_is_read_without_the_truth(liquid):
     mixing = torch.tensor([[1.0, 2, 0], [0, 1, 1], [3, 0, 1]], dtype=torch.float64)
 
@@ -123,6 +132,29 @@ def test_what_an_edge_adds_is_read_without_the_truth(liquid):
     x = isotropic.inputs(seen)
     true = isotropic.along(argon.pair_force(x[:, :3]), x)
     np.testing.assert_allclose(isotropic.along(isotropic.shares(model, seen), x), true, atol=1e-3)
+
+
+def test_reciprocal_messages_are_opposite_and_equally_sure(liquid):
+    seen = argon.some(liquid, np.random.default_rng(5), 5)
+    model = argon.PROBLEM.network(argon.PROBLEM.run("kl-reciprocal", 0, "smoke"))
+    (mean, log_variance), (back, its_log_variance) = model.messages(seen.edges), model.messages(-seen.edges)
+    torch.testing.assert_close(mean, -back)
+    torch.testing.assert_close(log_variance, its_log_variance)
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (("pruning", 0), "variant 'pruning' is not for neighbourhoods: choose one of standard, bottleneck, l1, kl, reciprocal"),
+        (("hamiltonian", 0), "variant 'hamiltonian' is not for neighbourhoods"),
+        (("l2", 0), "unknown variant 'l2'"),
+        (("l1", -1), "seed = -1: choose 0 or more"),
+    ],
+)
+def test_what_neighbourhoods_cannot_have_ends_in_one_line(asked, line):
+    with pytest.raises(InputError) as raised:
+        argon.PROBLEM.run(*asked, "smoke")
+    assert str(raised.value).startswith(line) and len(str(raised.value).splitlines()) == 1
 
 
 def test_it_learns_and_its_seed_decides_all(liquid):

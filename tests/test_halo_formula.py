@@ -44,7 +44,9 @@ def test_constants_are_told_in_the_planted_forms_own_units(seen):
 @pytest.mark.parametrize(
     ("text", "held"),
     [
-        ("3.1*(1 + 0.5*m2)/(1 + 0.04*r**2) - 2", True),
+        ("3.1*(1 + 0.5*m2)/(1 + 0.04*r**2)", True),
+        ("(m1 + 0.1)*(1 + 0.5*m2)/(1 + 0.04*r**2)", True),
+        ("3.1*(1 + 0.5*m2)/(1 + 0.04*r**2) - 2", False),
         ("(1 + 0.5*m2)/(1 + 0.2*r)", False),
         ("1/(1 + 0.04*r**2)", False),
         ("m2/(1 + 0.04*r**2)", False),

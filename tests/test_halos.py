@@ -90,6 +90,8 @@ def test_quijotes_catalogues_are_read_from_all_their_files(tmp_path):
     np.testing.assert_allclose(found.positions, position / 1e3, rtol=1e-5)
     np.testing.assert_allclose(found.velocities, velocity, rtol=1e-5)
     np.testing.assert_allclose(found.masses, mass / 1e4, rtol=1e-5)
+    earlier = halos.read_fof(tmp_path / "groups_004", 1_000.0, redshift=1.0)
+    np.testing.assert_allclose(earlier.velocities, 2 * velocity, rtol=1e-5)
 
 
 def test_what_is_no_catalogue_is_refused_in_one_line(tmp_path):

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lib import datasets, messages, potential, training, verdict
+from lib.errors import InputError
 from lib.forces import pair_force
 from lib.hamiltonian import HamiltonianNetwork
 from lib.laws import SOFTENING, get_law
@@ -95,11 +96,17 @@ def test_the_laws_potential_is_that_of_its_force(law):
     np.testing.assert_allclose(-slope, pair_force(law, inputs[:1])[:, 0], rtol=1e-6)
 
 
+def test_a_law_whose_pairs_do_not_act_alike_has_no_potential():
+    with pytest.raises(InputError, match="own_length has no potential"):
+        potential.of_law("own_length")
+
+
 @pytest.mark.parametrize(
     ("law", "text", "scale"),
     [
         ("spring", "r*(r - 2.0) + 3*m1*m2", 1.0),
-        ("spring", "0.5*(r - 1)**2", 0.5),
+        ("spring", "0.5*(r - 1)**2", None),
+        ("spring", "0.97*(r - 1)**2", 0.97),
         ("spring", "r**2", None),
         ("r1", "m1*m2*log(r) + q1", 1.0),
         ("r1", "m1*log(r)", None),
