@@ -52,6 +52,8 @@ COLUMNS = [
     "aligned_rotated",
     "stretch",
     "share_of_worst",
+    "chosen",
+    "r2_exponent",
 ]
 PARTS = ("training.json", "messages.json", "verdict.json", "closed_form.json")
 
@@ -71,6 +73,7 @@ def row(run: Run) -> dict[str, Any]:
         merged |= read_json(paths.outputs(run) / part)
     merged["expressions"] = json.dumps(merged["expressions"])
     merged["recovered"] = str(merged["recovered"]).lower()
+    merged["chosen"] = str(all(merged["chosen"])).lower()
     return {column: merged.get(column) for column in COLUMNS}
 
 
