@@ -142,7 +142,6 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
         force=-M1 * M2 / S,
         dt=5e-3,
-        recipe=BRISK | {"penalty": 1.0, "first_penalty": None},
     ),
     "r2": Law(
         title="Newton's gravity, 1/r²",

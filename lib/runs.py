@@ -10,19 +10,10 @@ from lib.profiles import get_profile
 from lib.variants import VARIANTS, get_variant
 
 DIMENSIONS = (2, 3)
-RELEASED = (
-    "spring-2d",
-    *(f"r1-2d/{variant}" for variant in ("standard", "bottleneck", "l1", "pruning", "reciprocal")),
-    "r2-2d",
-    "charge-2d",
-    *(f"spring-3d/{variant}" for variant in ("standard", "bottleneck", "pruning", "reciprocal")),
-    *(f"r1-3d/{variant}" for variant in ("standard", "bottleneck", "l1")),
-    "r2-3d",
-    "charge-3d",
-)
-"""Systems, or runs of them, whose trained weights and results are part of the project."""
 CORE = ("spring", "r1", "r2", "charge")
 """Laws of the paper's Tables 1 and 5."""
+RELEASED = tuple(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE)
+"""Systems, or runs of them, whose trained weights and results are part of the project."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
     *(f"{law}-2d" for law in LAWS if law not in CORE),
