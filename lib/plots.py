@@ -301,25 +301,32 @@ def encodings(table: pd.DataFrame) -> Figure:
 def gauges_forming(watched: dict[str, pd.DataFrame]) -> Figure:
     """The exponent k of the gauge m^-k against graphs seen, a panel a system and a line a variant."""
     systems = list(dict.fromkeys(name.partition("/")[0] for name in watched))
-    figure, axes = plt.subplots(1, len(systems), figsize=(3.4 * len(systems), 3), sharey=True, squeeze=False)
-    for axis, system in zip(axes[0], systems, strict=True):
+    columns = min(4, len(systems))
+    rows = -(-len(systems) // columns)
+    size = (2.6 * columns + 1, 2.4 * rows + 0.3)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for axis in axes.flat[len(systems) :]:
+        axis.set_visible(False)
+    for axis, system in zip(axes.flat, systems, strict=False):
         for level in (0, 1):
             axis.axhline(level, color=INK, linewidth=0.8, linestyle=":")
         for name, frame in watched.items():
             if name.startswith(f"{system}/"):
                 # where no such gauge fits, its exponent says nothing
                 told = frame[(frame["graphs"] > 0) & (frame["r2_exponent"] > 0.5)]
-                axis.semilogx(told["graphs"], told["exponent"], marker=".", label=name.partition("/")[2])
-        axis.set(title=system, xlabel="graphs seen", ylim=(-0.6, 1.6))
-    axes[0][0].set_ylabel("k of the gauge $m_i^{-k}$")
+                axis.semilogx(told["graphs"], told["exponent"], marker=".", markersize=4, label=name.partition("/")[2])
+        axis.set(title=system, ylim=(-0.6, 1.6))
+    figure.supxlabel("graphs seen", fontsize="medium")
+    figure.supylabel("k of the gauge $m_i^{-k}$", fontsize="medium")
     axes[0][-1].legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
     return figure
 
 
 def heat(table: pd.DataFrame, title: str) -> Figure:
     """Values between 0 and 1 as a heat map: rows systems or gauges, columns variants."""
-    figure, axis = plt.subplots(figsize=(1.15 * len(table.columns) + 2, 0.5 * len(table) + 1.3))
-    sns.heatmap(table.astype(float), annot=True, fmt=".3f", vmin=0, vmax=1, cmap="mako", cbar=False, ax=axis, linewidths=1)
+    figure, axis = plt.subplots(figsize=(0.95 * len(table.columns) + 1.6, 0.38 * len(table) + 1.1))
+    look = {"fmt": ".3f", "annot_kws": {"size": "small"}, "cmap": "mako", "linewidths": 1}
+    sns.heatmap(table.astype(float), annot=True, vmin=0, vmax=1, cbar=False, ax=axis, **look)
     axis.set(title=title, xlabel="", ylabel="")
     axis.tick_params(length=0)
     return figure
