@@ -17,7 +17,7 @@ BYTES = 150e6
 
 
 def test_every_released_run_is_in_the_table():
-    table = pd.read_csv(paths.ROOT / "outputs" / "results.csv", dtype={"recovered": str})
+    table = pd.read_csv(paths.ROOT / "outputs" / "results.csv", dtype={"recovered": str, "chosen": str})
     assert set(zip(table["system"], table["variant"], table["seed"], strict=True)) == {
         (str(run.system), run.variant, run.seed) for run in RUNS
     }
