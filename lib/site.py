@@ -96,7 +96,12 @@ def _overviews() -> dict[str, str]:
 
 def _of_system(system: str, runs: list[Run]) -> str:
     pages = {"simulation": f"outputs/{system}/1_simulate"}
-    pages |= {f"{run.folder}: {words}": f"outputs/{run}/{name}" for run in runs for name, words in STAGES.items()}
+    pages |= {
+        f"{run.folder}: {words}": f"outputs/{run}/{name}"
+        for run in runs
+        for name, words in STAGES.items()
+        if (OUTPUTS / str(run) / f"{name}.ipynb").exists()
+    }
     return f"# {system}\n\n{get_law(parse_system(system).law).title}.\n" + _contents("", pages, hidden=False)
 
 
