@@ -51,4 +51,5 @@ def recipe_of(run: Run) -> Recipe:
     law = get_law(run.system.law)
     variant = get_variant(run.variant)
     special = {**variant.recipe, **(variant.under_collisions if law.collisions else {}), **law.recipe}
-    return Recipe(graphs=round(law.share * profile.graphs), batch=profile.batch, **special)
+    share = min(law.share, variant.share)
+    return Recipe(graphs=round(share * profile.graphs), batch=profile.batch, **special)

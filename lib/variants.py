@@ -112,6 +112,8 @@ class Variant:
     """Whether the edge network's first units h go on with 1/(1+h) and 1/(1+h)^2 beside them."""
     reciprocal: bool = False
     """Whether m_ij = e(v_i, v_j) - e(v_j, v_i), so that action equals minus reaction."""
+    share: float = 1.0
+    """Share of a profile's training graphs that suffices, whatever the law."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """What its recipe takes under every law."""
     under_collisions: Mapping[str, Any] = field(default_factory=lambda: {"loss": "relative"})
@@ -154,7 +156,8 @@ FURTHER: dict[str, Variant] = {
 
 
 def _reciprocal(variant: Variant) -> Variant:
-    return replace(variant, title=f"{variant.title}, action = -reaction", reciprocal=True)
+    # a twin is trained to tell its gauge, which does not take as long as to predict well
+    return replace(variant, title=f"{variant.title}, action = -reaction", reciprocal=True, share=1 / 6)
 
 
 def _pruned(words: str, **changed: Any) -> Switch:
