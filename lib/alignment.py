@@ -7,6 +7,9 @@ from itertools import permutations
 
 import numpy as np
 
+from lib.gauges import gauge_score
+from lib.messages import Edges, principal_view
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -40,3 +43,21 @@ def alignment(slope: np.ndarray) -> Alignment:
     left, sizes, right = np.linalg.svd(slope)
     rotation = left @ right
     return Alignment(share(slope), share(slope @ rotation.T), rotation, float(sizes[0] / max(sizes[-1], 1e-300)))
+
+
+def tuning(edges: Edges, channels: np.ndarray, bins: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """How channels answer to the direction of the force, in 2D: directions [bins] in degrees, and of each the median
+    message per unit of force [bins, channels], less its middle.
+
+    The force is scaled by the receiver's gauge, fitted to the principal components. A channel that is linear in the
+    force gives a cosine. The weakest third of the forces, whose directions say little, is left out.
+    """
+    fit, _ = gauge_score(edges.seen(principal_view(edges, 2)), np.arange(2))
+    force = fit.gauge(edges.inputs)[:, None] * edges.force
+    size = np.linalg.norm(force, axis=1)
+    sent = edges.messages[:, channels] - np.median(edges.messages[:, channels], axis=0)
+    ends = np.linspace(-180, 180, bins + 1)
+    group = np.clip(np.searchsorted(ends, np.degrees(np.arctan2(force[:, 1], force[:, 0]))) - 1, 0, bins - 1)
+    strong = size > np.quantile(size, 1 / 3)
+    answers = [np.median(sent[strong & (group == k)] / size[strong & (group == k), None], axis=0) for k in range(bins)]
+    return (ends[1:] + ends[:-1]) / 2, np.array(answers)

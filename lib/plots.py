@@ -322,6 +322,33 @@ def gauges_forming(watched: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def tunings(answers: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Messages per unit of force [directions, channels] against the direction of the force [directions], a panel a run."""
+    figure, axes = plt.subplots(1, len(answers), figsize=(3.2 * len(answers), 2.8), squeeze=False)
+    for axis, (name, (direction, answer)) in zip(axes[0], answers.items(), strict=True):
+        axis.axhline(0, color=INK, linewidth=0.6)
+        axis.plot(direction, answer)
+        axis.set(title=name, xlabel="direction of the force, degrees", xticks=[-180, -90, 0, 90, 180], yticks=[])
+    axes[0][0].set_ylabel("message / |force|")
+    return figure
+
+
+def twins(pairs: pd.DataFrame, label: str) -> Figure:
+    """A score of runs with reciprocal messages (full) and without (hollow), a panel a system and a line a variant."""
+    systems = pairs["system"].unique()
+    figure, axes = plt.subplots(1, len(systems), figsize=(2.4 * len(systems) + 1.2, 2.4), sharey=True, squeeze=False)
+    for axis, system in zip(axes[0], systems, strict=True):
+        rows = pairs[pairs["system"] == system]
+        axis.hlines(rows["variant"], rows["without"], rows["with"], color=INK, linewidth=0.8)
+        for way, fill in (("without", "white"), ("with", "C0")):
+            axis.plot(rows[way], rows["variant"], "o", color="C0", markerfacecolor=fill, label=f"{way} reciprocity")
+        axis.set(title=system, xlim=(-0.05, 1.05))
+    axes[0][0].invert_yaxis()
+    axes[0][-1].legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
+    figure.supxlabel(label, fontsize="medium")
+    return figure
+
+
 def heat(table: pd.DataFrame, title: str) -> Figure:
     """Values between 0 and 1 as a heat map: rows systems or gauges, columns variants."""
     figure, axis = plt.subplots(figsize=(0.95 * len(table.columns) + 1.6, 0.38 * len(table) + 1.1))
