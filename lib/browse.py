@@ -35,6 +35,7 @@ def losses(table: pd.DataFrame) -> str:
 
 
 def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, source: str, theirs: Callable[[str], str]) -> str:
+    table = results.distilled(table)
     rows = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
     published = results.published(metric)
     published = published[published["source"] == source].set_index(["system", "variant"])["value"]
@@ -87,8 +88,9 @@ def _of_run(row: tuple, outputs: Path) -> str:
     folder = parse_run(row.system, row.variant, row.seed).folder
     # further seeds and controls are there as figures alone
     rendered = {words: f"{row.system}/{folder}/{stage}.ipynb" for stage, words in STAGES.items()}
-    law = f"{row.gauge}; {row.read}" if row.recovered == "true" else "no"
+    law = {"true": f"{row.gauge}; {row.read}", "false": "no"}.get(row.recovered, "")
+    closed = "" if pd.isna(row.closed_form_test_loss_per_node) else f"{row.closed_form_test_loss_per_node:.2g}"
     notebooks = " · ".join(f"[{words}]({place})" for words, place in rendered.items() if (outputs / place).exists())
     figures = [f"{row.test_loss_per_node:.3g}", f"{row.r2_force_trimmed:.4f}", f"{row.r2_gauge_trimmed:.4f}"]
-    cells = [f"`{folder}`: {get_variant(row.variant).title}", *figures, law, f"{row.closed_form_test_loss_per_node:.2g}"]
+    cells = [f"`{folder}`: {get_variant(row.variant).title}", *figures, law, closed]
     return f"| {' | '.join([*cells, notebooks])} |"

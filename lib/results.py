@@ -55,25 +55,30 @@ COLUMNS = [
     "chosen",
     "r2_exponent",
 ]
-PARTS = ("training.json", "messages.json", "verdict.json", "closed_form.json")
+READ = ("training.json", "messages.json")
+DISTILLED = ("verdict.json", "closed_form.json")
+PARTS = (*READ, *DISTILLED)
 
 
 def finished_runs(profile: str) -> list[Run]:
-    """Runs of a profile whose every stage has left its results."""
+    """Runs of a profile that were trained and read, most of them distilled too."""
     get_profile(profile)
-    found = paths.workspace(profile).glob(f"outputs/*/*/{PARTS[0]}")
-    folders = sorted(path.parent for path in found if all((path.parent / part).exists() for part in PARTS))
+    found = paths.workspace(profile).glob(f"outputs/*/*/{READ[0]}")
+    folders = sorted(path.parent for path in found if all((path.parent / part).exists() for part in READ))
     return [parse_folder(folder.parent.name, folder.name, profile) for folder in folders]
 
 
 def row(run: Run) -> dict[str, Any]:
-    """A run's row, from its JSON files."""
+    """A run's row, from its JSON files; empty where it was not distilled."""
     merged: dict[str, Any] = {}
-    for part in PARTS:
+    for part in READ:
         merged |= read_json(paths.outputs(run) / part)
-    merged["expressions"] = json.dumps(merged["expressions"])
-    merged["recovered"] = str(merged["recovered"]).lower()
-    merged["chosen"] = str(all(merged["chosen"])).lower()
+    if all((paths.outputs(run) / part).exists() for part in DISTILLED):
+        for part in DISTILLED:
+            merged |= read_json(paths.outputs(run) / part)
+        merged["expressions"] = json.dumps(merged["expressions"])
+        merged["recovered"] = str(merged["recovered"]).lower()
+        merged["chosen"] = str(all(merged["chosen"])).lower()
     return {column: merged.get(column) for column in COLUMNS}
 
 
@@ -86,6 +91,11 @@ def gather(profile: str) -> pd.DataFrame:
         return run.system.dim, laws.index(run.system.law), variants.index(base), switches, run.seed
 
     return pd.DataFrame([row(run) for run in sorted(finished_runs(profile), key=place)], columns=COLUMNS)
+
+
+def distilled(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs that were distilled."""
+    return table[table["recovered"].notna()]
 
 
 def write(table: pd.DataFrame, profile: str) -> None:
@@ -129,7 +139,7 @@ def by_variant(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def with_and_without(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A column of the runs that were trained with reciprocal messages and without, a row a system and variant."""
+    """Mean over seeds of a column with reciprocal messages and without, a row a system and variant trained both ways."""
     means = table.groupby(["system", "variant"], sort=False)[column].mean()
     twins = {"bottleneck": "reciprocal"} | {name: f"{name}-reciprocal" for name in VARIANTS if name != "bottleneck"}
     rows = [

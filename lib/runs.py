@@ -14,6 +14,12 @@ CORE = ("spring", "r1", "r2", "charge")
 """Laws of the paper's Tables 1 and 5."""
 RELEASED = tuple(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE)
 """Systems, or runs of them, whose trained weights and results are part of the project."""
+RECORDED = (
+    *(f"{law}-2d/{variant}-reciprocal" for law in CORE for variant in ("standard", "l1", "kl", "pruning")),
+    *(f"{law}-2d/{variant}" for law in ("damped", "own_length") for variant in ("bottleneck", "reciprocal")),
+)
+"""Runs whose results are part of the project and whose weights are not, trained to tell what reciprocity does: twins of
+released runs (that of `bottleneck` is `reciprocal`), and both under laws with friction and without reaction."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
     *(f"{law}-2d" for law in LAWS if law not in CORE),

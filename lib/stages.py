@@ -148,13 +148,15 @@ def extend(runs: list[Run], profile: str) -> Job:
     """Stage 5, one for all runs."""
     reads = [paths.outputs(run) / name for run in runs for name in PARTS]
     reads += [paths.encoding(run) for run in runs]
-    validations = [file for run in runs if run.system.dim == 2 for file in data(run.system, profile, "validation")]
+    flat = [run for run in runs if run.system.dim == 2]
+    reads += [paths.weights(run) for run in flat if run.variant == "l1"]
+    validations = [file for run in flat for file in data(run.system, profile, "validation")]
     return Job(
         "5_extensions",
         "all",
         paths.workspace(profile) / "outputs" / "5_extensions.ipynb",
         {"profile": profile},
-        [*code("5_extensions", "results", "raw_search"), *reads, *dict.fromkeys(validations)],
+        [*code("5_extensions", "results", "raw_search", "alignment"), *reads, *dict.fromkeys(validations)],
         [paths.workspace(profile) / "outputs" / "without_network.csv"],
     )
 
