@@ -192,7 +192,7 @@ LAWS: dict[str, Law] = {
         one_sided=lambda s, m1, m2, q1, q2: -q1 * s,
         force=-2 * (S - 1) + Q1,
         dt=1e-2,
-        share=1 / 2,
+        share=1 / 6,
     ),
     "superposition": Law(
         title="Coulomb's law and Newton's gravity together",

@@ -129,7 +129,7 @@ def told(table: pd.DataFrame, column: str, form: str) -> pd.DataFrame:
         spread = f" ± {values.std():.1g}" if len(values) > 1 else ""
         return form.format(values.mean()) + spread
 
-    cells = table.groupby(["system", "variant"], sort=False)[column].agg(words)
+    cells = table.dropna(subset=column).groupby(["system", "variant"], sort=False)[column].agg(words)
     return cells.unstack().reindex(table["system"].unique(), columns=list(VARIANTS)).fillna("")
 
 
