@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import logging
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from lib import paths
 from lib.errors import InputError
 from lib.pysr_search import NO_JULIA
 
+log = logging.getLogger(__name__)
+
 OPERATORS = "add,sub,mul,div"
 MAX_LENGTH = 30
 PYSR = "pysr>=1.5,<3"
+STOPPED = threading.Event()
+"""Set to end searches under way with what they have found, by the engines that can."""
 
 Candidates = list[str]
 Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int, Sequence[str]], Candidates]
@@ -54,52 +61,71 @@ def operon(
 def pysr(
     x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int, functions: Sequence[str] = ()
 ) -> Candidates:
-    """PySR's hall of fame, from a process of its own; an interrupted search gives what it had found.
+    """PySR's hall of fame, from a process of its own; a search that is stopped gives what it had found.
 
-    Raises `InputError` where PySR or its Julia cannot be had.
+    Raises `InputError` where PySR or its Julia cannot be had, `KeyboardInterrupt` if it is stopped with nothing found.
     """
     _install_pysr()
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, Path(name, "words").open("w+") as words:
         folder = Path(name)
         np.savez(folder / "search.npz", x=x, y=y)
         task = {"names": names, "evaluations": evaluations, "seed": seed, "functions": list(functions)}
         (folder / "search.json").write_text(json.dumps(task))
-        environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
-        call = [sys.executable, "-m", "lib.pysr_search", name]
-        search = subprocess.Popen(call, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
-        try:
-            _, words = search.communicate()
-        except KeyboardInterrupt:
-            search.terminate()
-            search.wait()
+        environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHON_JULIACALL_THREADS": "1"}
+        call = [sys.executable, "-P", "-m", "lib.pysr_search", name]
+        search = subprocess.Popen(
+            call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words, text=True, env=environment
+        )
+        while search.poll() is None:
+            if STOPPED.wait(1.0):
+                search.kill()
+                search.wait()
+        if STOPPED.is_set():
             return hall_of_fame(folder / "search" / "hall_of_fame.csv")
-        last = (words.strip().splitlines() or ["nothing said"])[-1]
+        words.seek(0)
+        said = words.read().strip().splitlines() or ["nothing said"]
         if search.returncode == NO_JULIA:
             raise InputError(
-                f"PySR found no Julia ({last}): install it from https://julialang.org/install, or use engine operon"
+                f"PySR could not start ({said[-1]}): it fetches Julia at its first use, or takes one that is installed, "
+                "see https://julialang.org/install; or use engine operon"
             )
         if search.returncode != 0:
-            raise InputError(f"PySR failed ({last})")
+            raise InputError(f"PySR failed with status {search.returncode} ({said[-1]})")
         return json.loads((folder / "front.json").read_text())
 
 
 def hall_of_fame(path: Path) -> Candidates:
-    """Equations of the file that PySR keeps while it searches; `KeyboardInterrupt` if it has none yet."""
-    if not path.exists():
-        raise KeyboardInterrupt
-    return pd.read_csv(path)["Equation"].tolist()
+    """Equations of the file that PySR keeps while it searches, or of its copy; `KeyboardInterrupt` if there is none yet."""
+    # the copy is written second, so that one of them is whole
+    for file in (path.with_suffix(".csv.bak"), path):
+        if file.exists():
+            return pd.read_csv(file, dtype={"Equation": str})["Equation"].tolist()
+    raise KeyboardInterrupt
+
+
+def _installed(package: str) -> bool:
+    # by its metadata, which pip writes last
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _install_pysr() -> None:
-    """Install PySR, where it is missing, into the environment that runs."""
-    if importlib.util.find_spec("pysr"):
+    """Install PySR, where it is missing, into the environment that runs, whose other packages stay as they are."""
+    if _installed("pysr"):
         return
-    call = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYSR]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-        raise InputError(f"PySR could not be installed ({last}): pip install '{PYSR}', or use engine operon")
-    importlib.invalidate_caches()
+    with FileLock(Path(sys.prefix) / "pysr.lock"):
+        if _installed("pysr"):
+            return
+        log.warning("installing PySR; at its first search it fetches Julia too, which takes minutes, once")
+        kept = [f"{package}=={version(package)}" for package in ("numpy", "pandas", "scikit-learn", "sympy", "filelock")]
+        call = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYSR, *kept]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
+            raise InputError(f"PySR could not be installed ({last}): pip install '{PYSR}', or use engine operon")
+        importlib.invalidate_caches()
 
 
 ENGINES: dict[str, tuple[Engine, str]] = {"operon": (operon, "pyoperon"), "pysr": (pysr, "pysr")}

@@ -13,8 +13,6 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 NO_JULIA = 3
 """Exit status if PySR cannot be imported, for want of Julia or of its packages."""
 
@@ -22,14 +20,23 @@ NO_JULIA = 3
 def main(folder: Path) -> int:
     """Search; the exit status."""
     try:
-        from pysr import PySRRegressor
+        from pysr import PySRRegressor  # before numpy: Julia brings libraries that must come first
     except Exception as failure:  # whatever Julia's set-up raises, one line tells it
-        print(f"{type(failure).__name__}: {failure}".splitlines()[0], file=sys.stderr)
-        return NO_JULIA
+        return _failed(failure, NO_JULIA)
+    try:
+        _search(PySRRegressor, folder)
+    except Exception as failure:  # Julia's errors end in a trace of frames: the first line tells them
+        return _failed(failure, 1)
+    return 0
+
+
+def _search(regressor_class: type, folder: Path) -> None:
+    import numpy as np
+
     task = json.loads((folder / "search.json").read_text())
     with np.load(folder / "search.npz", allow_pickle=False) as arrays:
         x, y = arrays["x"], arrays["y"]
-    regressor = PySRRegressor(
+    regressor = regressor_class(
         binary_operators=["+", "-", "*", "/", *("^" for name in task["functions"] if name == "pow")],
         unary_operators=[name for name in task["functions"] if name != "pow"],
         maxsize=30,
@@ -42,15 +49,21 @@ def main(folder: Path) -> int:
         batching=False,
         progress=False,
         verbosity=0,
+        input_stream="devnull",
         output_directory=str(folder),
         run_id="search",
     )
     regressor.fit(x, y, variable_names=task["names"])
-    found = [str(equation) for equation in regressor.equations_["sympy_format"]]
+    # PySR's own text: its SymPy expressions are not evaluated, and print without parentheses that they need
+    found = regressor.equations_["equation"].astype(str).tolist()
     scratch = folder / "front.json.partial"
     scratch.write_text(json.dumps(found))
     scratch.replace(folder / "front.json")
-    return 0
+
+
+def _failed(failure: Exception, status: int) -> int:
+    print(f"{type(failure).__name__}: {failure}".splitlines()[0], file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import sympy
+from tqdm import tqdm
 
-from lib.engines import Candidates, describe, get_engine
+from lib.engines import STOPPED, Candidates, describe, get_engine
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ["complexity", "loss", "expression", "chosen"]
 
@@ -167,6 +171,7 @@ def regress(
 ) -> list[Front]:
     """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side.
 
+    Interrupted, it gives what was found so far: an engine that cannot be stopped comes to its end, which takes seconds.
     `functions` may stand in expressions besides sums, products and quotients: any that the engine and SymPy both name.
     """
     candidates = get_engine(engine)
@@ -178,5 +183,13 @@ def regress(
         table = pareto(found, x, y, names)
         return Front(table, describe(engine), seed + column, time.monotonic() - started)
 
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(search, range(targets.shape[1])))
+    STOPPED.clear()
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=targets.shape[1], desc=engine, unit="search", leave=False) as bar:
+        searches = [pool.submit(search, column) for column in range(targets.shape[1])]
+        try:
+            for _ in as_completed(searches):
+                bar.update()
+        except KeyboardInterrupt:
+            STOPPED.set()
+            log.warning("interrupted: going on with what %s has found so far", engine)
+        return [found.result() for found in searches]

@@ -1,25 +1,35 @@
-"""Engines: PySR's path up to where Julia is needed."""
+"""Engines: PySR's path up to where Julia is needed, and what an interrupted search leaves."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from lib import engines, paths, pysr_search
+from lib import engines, paths, pysr_search, symbolic
 from lib.errors import InputError
+
+without_julia = pytest.mark.skipif(
+    shutil.which("julia") is not None or find_spec("pysr") is not None, reason="PySR or a Julia is here"
+)
 
 
 @pytest.fixture
 def task(tmp_path):
     np.savez(tmp_path / "search.npz", x=np.zeros((5, 1)), y=np.zeros(5))
-    (tmp_path / "search.json").write_text(json.dumps({"names": ["r"], "evaluations": 10, "seed": 0}))
+    (tmp_path / "search.json").write_text(json.dumps({"names": ["r"], "evaluations": 10, "seed": 0, "functions": []}))
     return tmp_path
 
 
-@pytest.mark.skipif(shutil.which("julia") is not None, reason="there is a Julia here")
+@without_julia
 def test_without_julia_the_search_ends_in_one_line(task):
     call = [sys.executable, "-m", "lib.pysr_search", str(task)]
     ended = subprocess.run(call, cwd=paths.ROOT, capture_output=True, text=True, timeout=120, check=False)
@@ -27,7 +37,7 @@ def test_without_julia_the_search_ends_in_one_line(task):
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.skipif(shutil.which("julia") is not None, reason="there is a Julia here")
+@without_julia
 def test_without_julia_the_engine_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(engines, "_install_pysr", lambda: None)
     with pytest.raises(InputError) as raised:
@@ -36,15 +46,54 @@ def test_without_julia_the_engine_says_how_to_get_it(monkeypatch):
 
 
 def test_what_cannot_be_installed_says_so_in_one_line(monkeypatch):
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(engines, "_installed", lambda package: False)
     monkeypatch.setattr(engines, "PYSR", "pysr<0")
     with pytest.raises(InputError, match=r"PySR could not be installed \(.*\): pip install 'pysr<0', or use engine operon"):
         engines._install_pysr()
 
 
-def test_an_interrupted_search_leaves_its_hall_of_fame(tmp_path):
+class Searching:
+    """Stands in for PySR's class where there is no Julia: tells of a parenthesis that SymPy's text would lose, or fails."""
+
+    def __init__(self, **options):
+        self.options = options
+
+    def fit(self, x, y, variable_names):
+        if self.options["max_evals"] == 0:
+            raise RuntimeError("the first line\nand a trace of frames")
+        self.equations_ = pd.DataFrame({"equation": ["r", "(r * -2.2) / (r * r)"]})
+
+
+def test_a_search_leaves_the_engine_s_own_text(task):
+    pysr_search._search(Searching, task)
+    assert json.loads((task / "front.json").read_text()) == ["r", "(r * -2.2) / (r * r)"]
+
+
+def test_a_failing_search_ends_in_one_line(task, monkeypatch, capsys):
+    (task / "search.json").write_text(json.dumps({"names": ["r"], "evaluations": 0, "seed": 0, "functions": []}))
+    monkeypatch.setitem(sys.modules, "pysr", SimpleNamespace(PySRRegressor=Searching))
+    assert pysr_search.main(task) == 1
+    assert capsys.readouterr().err == "RuntimeError: the first line\n"
+
+
+def test_a_stopped_search_gives_its_hall_of_fame(tmp_path):
     path = tmp_path / "hall_of_fame.csv"
     with pytest.raises(KeyboardInterrupt):
         engines.hall_of_fame(path)
-    path.write_text('Complexity,Loss,Equation\n1,0.5,"r"\n5,0.1,"(r * m1) / 2.0"\n')
+    path.write_text('Complexity,Loss,Equation\n1,0.5,"1.5"\n')
+    assert engines.hall_of_fame(path) == ["1.5"]
+    path.with_suffix(".csv.bak").write_text('Complexity,Loss,Equation\n1,0.5,"r"\n5,0.1,"(r * m1) / 2.0"\n')
     assert engines.hall_of_fame(path) == ["r", "(r * m1) / 2.0"]
+
+
+def test_an_interrupted_regression_keeps_what_its_engine_has_found(monkeypatch):
+    def patient(x, y, names, evaluations, seed, functions):
+        assert engines.STOPPED.wait(60)
+        return ["r", "r**2"]
+
+    monkeypatch.setitem(engines.ENGINES, "patient", (patient, "numpy"))
+    x = np.linspace(1, 2, 20)[:, None]
+    stop = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
+    stop.start()
+    fronts = symbolic.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
+    assert [front.table["expression"].iloc[-1] for front in fronts] == ["r**2", "r"]
