@@ -298,15 +298,21 @@ def encodings(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _panels(count: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """So many panels of a size, in inches, in rows of four, with room for a legend; axes [rows, columns]."""
+    columns = min(4, count)
+    rows = -(-count // columns)
+    whole = (size[0] * columns + 1, size[1] * rows + 0.3)
+    figure, axes = plt.subplots(rows, columns, figsize=whole, sharex=True, sharey=True, squeeze=False)
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, axes
+
+
 def gauges_forming(watched: dict[str, pd.DataFrame]) -> Figure:
     """The exponent k of the gauge m^-k against graphs seen, a panel a system and a line a variant."""
     systems = list(dict.fromkeys(name.partition("/")[0] for name in watched))
-    columns = min(4, len(systems))
-    rows = -(-len(systems) // columns)
-    size = (2.6 * columns + 1, 2.4 * rows + 0.3)
-    figure, axes = plt.subplots(rows, columns, figsize=size, sharex=True, sharey=True, squeeze=False)
-    for axis in axes.flat[len(systems) :]:
-        axis.set_visible(False)
+    figure, axes = _panels(len(systems), (2.6, 2.4))
     for axis, system in zip(axes.flat, systems, strict=False):
         for level in (0, 1):
             axis.axhline(level, color=INK, linewidth=0.8, linestyle=":")
@@ -336,8 +342,8 @@ def tunings(answers: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 def twins(pairs: pd.DataFrame, label: str) -> Figure:
     """A score of runs with reciprocal messages (full) and without (hollow), a panel a system and a line a variant."""
     systems = pairs["system"].unique()
-    figure, axes = plt.subplots(1, len(systems), figsize=(2.4 * len(systems) + 1.2, 2.4), sharey=True, squeeze=False)
-    for axis, system in zip(axes[0], systems, strict=True):
+    figure, axes = _panels(len(systems), (2.4, 2.1))
+    for axis, system in zip(axes.flat, systems, strict=False):
         rows = pairs[pairs["system"] == system]
         axis.hlines(rows["variant"], rows["without"], rows["with"], color=INK, linewidth=0.8)
         for way, fill in (("without", "white"), ("with", "C0")):
