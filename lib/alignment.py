@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
-from lib.gauges import gauge_score
+from lib.gauges import general_fit
 from lib.messages import Edges, principal_view
 
 
@@ -52,7 +52,7 @@ def tuning(edges: Edges, channels: np.ndarray, bins: int = 60) -> tuple[np.ndarr
     The force is scaled by the receiver's gauge, fitted to the principal components. A channel that is linear in the
     force gives a cosine. The weakest third of the forces, whose directions say little, is left out.
     """
-    fit, _ = gauge_score(edges.seen(principal_view(edges, 2)), np.arange(2))
+    fit = general_fit(edges.seen(principal_view(edges, 2)), np.arange(2))
     force = fit.gauge(edges.inputs)[:, None] * edges.force
     size = np.linalg.norm(force, axis=1)
     sent = edges.messages[:, channels] - np.median(edges.messages[:, channels], axis=0)

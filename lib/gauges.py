@@ -91,38 +91,56 @@ def gauge_fit(mass: np.ndarray, charge: np.ndarray, force: np.ndarray, y: np.nda
     return GaugeFit(basis, g, solved[: force.shape[1]].reshape(-1, channels), solved[force.shape[1] :])
 
 
-def gauge_score(edges: Edges, channels: np.ndarray, most: int = 60_000, seed: int = 0) -> tuple[GaugeFit, float]:
-    """Best general gauge: fitted on one half of the trajectories, R^2 (mean over channels) on the other.
+FOLDS = 5
+"""Parts of the trajectories, each scored by a gauge that was fitted on the others."""
 
-    At most so many edges are fitted, drawn at random. The score is no lower than those, got in the same way, of the
-    force and the acceleration, which the general gauge contains: where a few collisions hold all variance, a flexible
-    fit may fare worse than they.
+
+def general_fit(edges: Edges, channels: np.ndarray, most: int = 20_000, seed: int = 0) -> GaugeFit:
+    """The general gauge of the chosen channels, fitted on at most so many edges, drawn at random."""
+    rows = np.random.default_rng(seed).permutation(len(edges.force))[:most]
+    inputs = edges.inputs[rows]
+    return gauge_fit(inputs[:, -4], inputs[:, -2], edges.force[rows], edges.messages[rows][:, channels])
+
+
+def gauge_score(edges: Edges, channels: np.ndarray) -> float:
+    """R^2 (mean over channels) against the best general gauge, over all edges, none of which was fitted.
+
+    Each fifth of the trajectories is predicted by the gauge fitted on the others. The score is no lower than those, got
+    in the same way, of the force and the acceleration, which the general gauge contains: where a few collisions hold
+    all variance, a flexible fit may fare worse than they.
     """
-    fitting = np.isin(edges.trajectory, np.unique(edges.trajectory)[::2])
-    rows = np.flatnonzero(fitting)
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-    fitted, held = edges.take(rows), edges.take(~fitting)
-    sent, true = fitted.messages[:, channels], held.messages[:, channels].astype(float)
-    fit = gauge_fit(fitted.inputs[:, -4], fitted.inputs[:, -2], fitted.force, sent)
-    guesses = (
-        fit(held.inputs, held.force),
-        linear_fit(fitted.force, sent)(held.force),
-        linear_fit(fitted.acceleration, sent)(held.acceleration),
-    )
-    return fit, max(float(r_squared(true, guess).mean()) for guess in guesses)
+    sent = edges.messages[:, channels].astype(float)
+    guesses = np.empty((3, *sent.shape))
+    fold = np.unique(edges.trajectory, return_inverse=True)[1] % FOLDS
+    for part in range(FOLDS):
+        held = fold == part
+        fitted, left = edges.take(~held), edges.take(held)
+        guesses[0, held] = general_fit(fitted, channels)(left.inputs, left.force)
+        guesses[1, held] = linear_fit(fitted.force, sent[~held])(left.force)
+        guesses[2, held] = linear_fit(fitted.acceleration, sent[~held])(left.acceleration)
+    return max(float(r_squared(sent, guess).mean()) for guess in guesses)
+
+
+def fits(edges: Edges, channels: np.ndarray) -> dict[str, float]:
+    """R^2 of the chosen channels in each gauge, over all the edges given, with the errors of the linear fits."""
+    sent, found = edges.messages[:, channels], {}
+    for gauge, true in (("force", edges.force), ("acceleration", edges.acceleration)):
+        found[f"r2_{gauge}"] = float(linear_fit(true, sent).r2.mean())
+        found[f"r2_{gauge}_error"] = bootstrap(true, sent, edges.trajectory)
+    return found | {"r2_gauge": gauge_score(edges, channels)}
 
 
 def scores(edges: Edges, channels: np.ndarray) -> dict[str, Any]:
-    """Every score of the chosen channels: each R^2 over all edges and trimmed by the truth, with its error, and sparsity."""
-    table: dict[str, Any] = {}
-    for suffix, kept in (("", edges), ("_trimmed", edges.trimmed())):
-        y = kept.messages[:, channels]
-        for gauge, true in (("force", kept.force), ("acceleration", kept.acceleration)):
-            table[f"r2_{gauge}{suffix}"] = float(linear_fit(true, y).r2.mean())
-            table[f"r2_{gauge}{suffix}_error"] = bootstrap(true, y, kept.trajectory)
-        table[f"r2_gauge{suffix}"] = gauge_score(kept, channels)[1]
-    return table | {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
+    """Every score of the chosen channels: each R^2 over all edges and trimmed by the truth, and sparsity."""
+    trimmed = {_suffixed(name, "trimmed"): value for name, value in fits(edges.trimmed(), channels).items()}
+    told = {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
+    return fits(edges, channels) | trimmed | told
+
+
+def _suffixed(name: str, suffix: str) -> str:
+    """A score's name with a suffix, before `_error` where it is one."""
+    stem = name.removesuffix("_error")
+    return f"{stem}_{suffix}{name[len(stem) :]}"
 
 
 @dataclass(frozen=True)

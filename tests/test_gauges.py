@@ -5,7 +5,7 @@ import pytest
 from planted import BOTH, GAUGES, A, planted
 
 from lib.forces import edge_inputs, pair_force
-from lib.gauges import gauge_exponent, gauge_fit, gauge_score, mass_exponent, reaction_gauge, reverse, scores
+from lib.gauges import gauge_exponent, gauge_fit, gauge_score, general_fit, mass_exponent, reaction_gauge, reverse, scores
 from lib.laws import get_law
 from lib.messages import Edges, linear_fit, r_squared
 
@@ -53,18 +53,18 @@ def test_a_missing_charge_is_rejected():
 def test_the_general_gauge_is_scored_on_trajectories_it_was_not_fitted_to():
     edges = planted(GAUGES["force"], count=600)
     noise = np.random.default_rng(3).standard_normal(edges.messages.shape)
-    _, score = gauge_score(Edges(noise, None, edges.inputs, edges.force, edges.trajectory), BOTH)
-    assert score < 0.05
+    assert gauge_score(Edges(noise, None, edges.inputs, edges.force, edges.trajectory), BOTH) < 0.05
 
 
 def test_the_general_gauge_scores_no_lower_than_the_gauges_it_contains():
     edges = planted(GAUGES["force"], "r2", count=4_000)
     loud = edges.messages * np.exp(3 * np.random.default_rng(1).standard_normal((len(edges.messages), 1)))
     edges = Edges(loud, None, edges.inputs, edges.force, edges.trajectory)
+    # a collision holds all variance, and the flexible fit alone is far off where it was not fitted
     half = np.isin(edges.trajectory, np.unique(edges.trajectory)[::2])
     fitted, held = edges.take(half), edges.take(~half)
-    guess = linear_fit(fitted.force, fitted.messages)(held.force)
-    assert gauge_score(edges, BOTH)[1] >= r_squared(held.messages, guess).mean()
+    assert r_squared(held.messages, general_fit(fitted, BOTH)(held.inputs, held.force)).mean() < -1
+    assert gauge_score(edges, BOTH) > -0.1
 
 
 def test_inputs_are_reversed():
