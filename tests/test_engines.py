@@ -93,7 +93,12 @@ def test_an_interrupted_regression_keeps_what_its_engine_has_found(monkeypatch):
 
     monkeypatch.setitem(engines.ENGINES, "patient", (patient, "numpy"))
     x = np.linspace(1, 2, 20)[:, None]
+    # whoever started the tests may have had interrupts ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     stop = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
     stop.start()
-    fronts = symbolic.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
+    try:
+        fronts = symbolic.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert [front.table["expression"].iloc[-1] for front in fronts] == ["r**2", "r"]
