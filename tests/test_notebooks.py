@@ -1,11 +1,17 @@
 """The source notebooks: no stored outputs, one cell of literal parameters, a story of bounded length."""
 
 import ast
+import base64
+import io
 import json
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
+from lib.execute import compact
 from lib.paths import ROOT
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -53,3 +59,20 @@ def test_rendered_notebooks_are_whole_small_and_of_todays_source(path):
     assert not any(out.output_type == "error" for cell in code for out in cell.outputs)
     assert path.stat().st_size < 400_000
     assert str(ROOT) not in json.dumps(rendered)
+
+
+def test_figures_are_made_compact_and_look_the_same():
+    figure, axis = plt.subplots()
+    x = np.linspace(0, 6, 200)
+    axis.plot(x, np.sin(x[:, None] + np.arange(12)))
+    file = io.BytesIO()
+    figure.savefig(file)
+    plt.close(figure)
+    drawn = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    png = base64.b64encode(file.getvalue()).decode()
+    output = nbformat.v4.new_output("display_data", {"image/png": png, "text/plain": "a figure"})
+    notebook = compact(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])]))
+    data = notebook.cells[0].outputs[0].data
+    found = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")).astype(int)
+    assert data["text/plain"] == "a figure" and len(data["image/png"]) < len(png) / 2
+    assert np.abs(found - drawn).mean() < 2
