@@ -121,26 +121,19 @@ def gauge_score(edges: Edges, channels: np.ndarray) -> float:
     return max(float(r_squared(sent, guess).mean()) for guess in guesses)
 
 
-def fits(edges: Edges, channels: np.ndarray) -> dict[str, float]:
+def fits(edges: Edges, channels: np.ndarray, suffix: str = "") -> dict[str, float]:
     """R^2 of the chosen channels in each gauge, over all the edges given, with the errors of the linear fits."""
     sent, found = edges.messages[:, channels], {}
     for gauge, true in (("force", edges.force), ("acceleration", edges.acceleration)):
-        found[f"r2_{gauge}"] = float(linear_fit(true, sent).r2.mean())
-        found[f"r2_{gauge}_error"] = bootstrap(true, sent, edges.trajectory)
-    return found | {"r2_gauge": gauge_score(edges, channels)}
+        found[f"r2_{gauge}{suffix}"] = float(linear_fit(true, sent).r2.mean())
+        found[f"r2_{gauge}{suffix}_error"] = bootstrap(true, sent, edges.trajectory)
+    return found | {f"r2_gauge{suffix}": gauge_score(edges, channels)}
 
 
 def scores(edges: Edges, channels: np.ndarray) -> dict[str, Any]:
     """Every score of the chosen channels: each R^2 over all edges and trimmed by the truth, and sparsity."""
-    trimmed = {_suffixed(name, "trimmed"): value for name, value in fits(edges.trimmed(), channels).items()}
     told = {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
-    return fits(edges, channels) | trimmed | told
-
-
-def _suffixed(name: str, suffix: str) -> str:
-    """A score's name with a suffix, before `_error` where it is one."""
-    stem = name.removesuffix("_error")
-    return f"{stem}_{suffix}{name[len(stem) :]}"
+    return fits(edges, channels) | fits(edges.trimmed(), channels, "_trimmed") | told
 
 
 @dataclass(frozen=True)
