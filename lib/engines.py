@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -26,9 +27,11 @@ log = logging.getLogger(__name__)
 
 OPERATORS = "add,sub,mul,div"
 MAX_LENGTH = 30
+STEP = 10_000
+"""Evaluations after which Operon can be stopped: about a second."""
 PYSR = "pysr>=1.5,<3"
 STOPPED = threading.Event()
-"""Set to end searches under way with what they have found, by the engines that can."""
+"""Set to end searches under way with what they have found."""
 
 Candidates = list[str]
 Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int, Sequence[str]], Candidates]
@@ -39,7 +42,10 @@ to read, of sums, products, quotients and the functions named: `log`, `exp`, `sq
 def operon(
     x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int, functions: Sequence[str] = ()
 ) -> Candidates:
-    """Operon's Pareto front of error and length; one thread, so that a seed decides all."""
+    """Operon's Pareto front of error and length, or what of it was found when it is stopped.
+
+    One thread, so that a seed decides all; in steps, each from the population that the last one left.
+    """
     from pyoperon.sklearn import SymbolicRegressor
 
     regressor = SymbolicRegressor(
@@ -49,12 +55,15 @@ def operon(
         population_size=1000,
         pool_size=1000,
         generations=10_000,
-        max_evaluations=evaluations,
+        max_evaluations=min(STEP, evaluations),
         optimizer_iterations=5,
         n_threads=1,
-        random_state=seed,
+        warm_start=True,
     )
-    regressor.fit(x, y)
+    for state in np.random.SeedSequence(seed).generate_state(math.ceil(evaluations / STEP)):
+        regressor.set_params(random_state=int(state)).fit(x, y)
+        if STOPPED.is_set():
+            break
     return [regressor.get_model_string(entry["tree"], 8, names) for entry in regressor.pareto_front_]
 
 

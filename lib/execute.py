@@ -7,6 +7,7 @@ import base64
 import io
 import logging
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -28,15 +29,22 @@ KERNEL_STARTS = 4
 COLOURS = 96
 """Of a figure; lines and their smooth edges need no more."""
 
+TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")
+"""The name that pandas draws for a styled table."""
+
 
 def settle(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The executed notebook without what changes from run to run: times, progress bars, paths."""
+    """The executed notebook without what changes from run to run: times, progress bars, paths, names of tables."""
     notebook.metadata.pop("papermill", None)
+    tables: dict[str, str] = {}
     for cell in notebook.cells:
         for key in ("papermill", "execution", "trusted"):
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+            for out in cell.outputs:
+                if html := out.get("data", {}).get("text/html"):
+                    out["data"]["text/html"] = TABLE.sub(lambda name: tables.setdefault(name[0], f"T_{len(tables):05}"), html)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
     return notebook

@@ -78,7 +78,7 @@ def row(run: Run) -> dict[str, Any]:
             merged |= read_json(paths.outputs(run) / part)
         merged["expressions"] = json.dumps(merged["expressions"])
         merged["recovered"] = str(merged["recovered"]).lower()
-        merged["chosen"] = str(all(merged["chosen"])).lower()
+        merged["chosen"] = str(merged["choice"] is not None).lower()
     return {column: merged.get(column) for column in COLUMNS}
 
 

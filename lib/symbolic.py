@@ -171,7 +171,7 @@ def regress(
 ) -> list[Front]:
     """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side.
 
-    Interrupted, it gives what was found so far: an engine that cannot be stopped comes to its end, which takes seconds.
+    Interrupted, it gives what was found so far.
     `functions` may stand in expressions besides sums, products and quotients: any that the engine and SymPy both name.
     """
     candidates = get_engine(engine)

@@ -189,7 +189,9 @@ class Verdict:
     rank: list[int]
     """Row of each on its front, from 0."""
     chosen: list[bool]
-    """Whether each was the engine's own choice."""
+    """Whether each is the engine's own choice."""
+    choice: str | None
+    """Gauge in which the engine's own choices, one a front, are the law, if in a longer form; None if they are not."""
     inside: list[float]
     outside: list[float]
     """1 - R^2 of each against the law in that gauge (the best of all gauges if not recovered)."""
@@ -202,22 +204,46 @@ class Verdict:
         return asdict(self)
 
 
+def _law(matched: list[list[dict[str, Match]]], rows: list[np.ndarray]) -> tuple[str, list[int]] | None:
+    """Of the rows allowed of each front, the simplest that hold the law together, after their gauge; None if none do."""
+    for gauge in GAUGES:
+        accepted = [[int(k) for k in few if channel[k][gauge].accepted] for channel, few in zip(matched, rows, strict=True)]
+        # rows are in order of complexity
+        for together in sorted(itertools.product(*accepted), key=sum):
+            found = [channel[row][gauge] for channel, row in zip(matched, together, strict=True)]
+            directions = np.linalg.svd(np.stack([unit(m.direction) for m in found]), compute_uv=False)
+            shared = all(abs(m.gauge @ found[0].gauge) > SAME_GAUGE for m in found)
+            if shared and directions[-1] > INDEPENDENT:
+                return gauge, list(together)
+    return None
+
+
 def judge(fronts: list[pd.DataFrame], system: System, probes: Probe) -> Verdict:
     """The verdict on the fronts of a run's channels."""
     matched = [[match(text, system, probes) for text in front["expression"]] for front in fronts]
     faithful = [np.flatnonzero(front["loss"] <= front["loss"].min() + FAITHFUL) for front in fronts]
-    for gauge in GAUGES:
-        accepted = [[k for k in rows if channel[k][gauge].accepted] for channel, rows in zip(matched, faithful, strict=True)]
-        # rows are in order of complexity: the simplest expressions that go together come first
-        for rows in sorted(itertools.product(*accepted), key=sum):
-            found = [channel[row][gauge] for channel, row in zip(matched, rows, strict=True)]
-            directions = np.linalg.svd(np.stack([unit(m.direction) for m in found]), compute_uv=False)
-            shared = all(abs(m.gauge @ found[0].gauge) > SAME_GAUGE for m in found)
-            if shared and directions[-1] > INDEPENDENT:
-                return _verdict(True, gauge, fronts, [int(row) for row in rows], found)
-    rows = [int(np.argmax(front["chosen"])) for front in fronts]
-    found = [min(channel[row].values(), key=lambda m: m.inside) for channel, row in zip(matched, rows, strict=True)]
-    return _verdict(False, None, fronts, rows, found)
+    own = [few[front["chosen"].to_numpy()[few]] for front, few in zip(fronts, faithful, strict=True)]
+    law, choice = _law(matched, faithful), _law(matched, own)
+    if law is None:
+        rows = [int(np.argmax(front["chosen"])) for front in fronts]
+        found = [min(channel[row].values(), key=lambda m: m.inside) for channel, row in zip(matched, rows, strict=True)]
+    else:
+        rows = law[1]
+        found = [channel[row][law[0]] for channel, row in zip(matched, rows, strict=True)]
+    picked = [front.iloc[row] for front, row in zip(fronts, rows, strict=True)]
+    return Verdict(
+        recovered=law is not None,
+        gauge=law[0] if law else None,
+        expressions=[str(row["expression"]) for row in picked],
+        complexity=[int(row["complexity"]) for row in picked],
+        rank=rows,
+        chosen=[bool(row["chosen"]) for row in picked],
+        choice=choice[0] if choice else None,
+        inside=[m.inside for m in found],
+        outside=[m.outside for m in found],
+        softening=[m.softening for m in found],
+        matrix=[m.direction.tolist() for m in found],
+    )
 
 
 def radial(expression: str, direction: list[float], system: System) -> sympy.Expr:
@@ -233,19 +259,3 @@ def radial(expression: str, direction: list[float], system: System) -> sympy.Exp
     offset = parsed.xreplace(dict.fromkeys(axes, sympy.Integer(0)))
     along = parsed.xreplace({axis: float(d) / size * r for axis, d in zip(axes, direction, strict=True)})
     return simplest(sympy.cancel((along - offset) / size))
-
-
-def _verdict(recovered: bool, gauge: str | None, fronts: list[pd.DataFrame], rows: list[int], found: list[Match]) -> Verdict:
-    picked = [front.iloc[row] for front, row in zip(fronts, rows, strict=True)]
-    return Verdict(
-        recovered=recovered,
-        gauge=gauge,
-        expressions=[str(row["expression"]) for row in picked],
-        complexity=[int(row["complexity"]) for row in picked],
-        rank=rows,
-        chosen=[bool(row["chosen"]) for row in picked],
-        inside=[m.inside for m in found],
-        outside=[m.outside for m in found],
-        softening=[m.softening for m in found],
-        matrix=[m.direction.tolist() for m in found],
-    )

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -86,6 +87,20 @@ def test_a_stopped_search_gives_its_hall_of_fame(tmp_path):
     assert engines.hall_of_fame(path) == ["r", "(r * m1) / 2.0"]
 
 
+@contextmanager
+def interrupt(after):
+    """Interrupts this process, which heeds it, so many seconds later."""
+    # whoever started the tests may have had interrupts ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop = threading.Timer(after, os.kill, [os.getpid(), signal.SIGINT])
+    stop.start()
+    try:
+        yield
+    finally:
+        stop.cancel()
+        signal.signal(signal.SIGINT, before)
+
+
 def test_an_interrupted_regression_keeps_what_its_engine_has_found(monkeypatch):
     def patient(x, y, names, evaluations, seed, functions):
         assert engines.STOPPED.wait(60)
@@ -93,12 +108,21 @@ def test_an_interrupted_regression_keeps_what_its_engine_has_found(monkeypatch):
 
     monkeypatch.setitem(engines.ENGINES, "patient", (patient, "numpy"))
     x = np.linspace(1, 2, 20)[:, None]
-    # whoever started the tests may have had interrupts ignored
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    stop = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT])
-    stop.start()
-    try:
+    with interrupt(0.5):
         fronts = symbolic.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
-    finally:
-        signal.signal(signal.SIGINT, before)
     assert [front.table["expression"].iloc[-1] for front in fronts] == ["r**2", "r"]
+
+
+def test_operon_is_stopped_within_a_search():
+    x = np.random.default_rng(0).uniform(1, 3, (200, 2))
+    with interrupt(2.0):
+        (front,) = symbolic.regress(x, x[:, :1] ** 2 / x[:, 1:], ["r", "m1"], evaluations=10**9)
+    assert front.seconds < 60
+    assert front.table["loss"].min() < 1e-6
+
+
+def test_operon_repeats_itself_step_by_step():
+    x = np.random.default_rng(0).uniform(1, 3, (200, 2))
+    search = {"evaluations": 3 * engines.STEP, "seed": 5, "functions": ()}
+    first, again = (engines.operon(x, np.sin(x[:, 0]) / x[:, 1], ["r", "m1"], **search) for _ in range(2))
+    assert first == again and len(first) > 3

@@ -55,6 +55,16 @@ def test_the_law_is_accepted_in_its_gauge(law, gauge, forms):
         np.testing.assert_allclose(sizes, np.abs([[1, -0.7 / 1.3], [0.4 / 1.3, 0.9 / 1.3]]), rtol=1e-2)
 
 
+def test_the_engines_own_choice_is_judged_by_itself():
+    law = [f"({row})*{RADIAL['r2']}" for row in ROWS]
+    longer = [front((0.5, "dx"), (1e-6, text), (0.0, f"{text} + 0*dy + 1e-9*r")) for text in law]
+    found = judge(longer, System("r2", 2), probes("r2"))
+    assert found.rank == [1, 1] and found.chosen == [False, False] and found.choice == "force"
+    worse = [front((1e-6, text), (0.0, f"{text} + 0.3*r*dx")) for text in law]
+    found = judge(worse, System("r2", 2), probes("r2"))
+    assert found.recovered and found.choice is None
+
+
 IMPOSTORS = {
     "a missing mass": ("r2", "m1/r**3"),
     "both masses missing": ("r1", "1/r**2"),
