@@ -3,7 +3,7 @@
     python -m benchmarks.distillation --seeds 13            # a table, and benchmarks/distillation.csv
 
 Messages are g A f plus 5% noise on the pairs of a law's frozen test set, f the true force, A drawn anew for each seed,
-g = 1 (the force) or 1/m of the receiver (the acceleration). They are searched and judged as a run's are.
+g = 1 (the force) or 1/m of the receiver (the acceleration). They are turned, searched and judged as a run's are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import datasets, symbolic, verdict
+from lib import central, datasets, symbolic, verdict
 from lib.files import write_text
 from lib.forces import input_names, pair_force, pair_inputs
 from lib.messages import Edges
@@ -48,9 +48,8 @@ def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
     edges = planted(system, GAUGES[gauge], seed)
     edges = edges.take(np.random.default_rng(seed).choice(len(edges.messages), budget.regression_edges, replace=False))
     started = time.perf_counter()
-    fronts = symbolic.regress(
-        edges.inputs, edges.messages, input_names(system.dim), evaluations=budget.evaluations, seed=100 * seed
-    )
+    turned = edges.messages @ central.turn(edges.messages, edges.inputs).matrix
+    fronts = symbolic.regress(edges.inputs, turned, input_names(system.dim), evaluations=budget.evaluations, seed=100 * seed)
     judged = verdict.judge([front.table for front in fronts], system, verdict.frozen_probe(system))
     return judged.recovered and judged.gauge == gauge, time.perf_counter() - started
 

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,9 +25,6 @@ from lib.memory import keep_freed_memory
 
 jax.config.update("jax_enable_x64", True)
 
-TABLEAU = diffrax.Dopri8.tableau
-DENSE = diffrax.Dopri8.interpolation_cls.eval_coeffs
-"""[stages, powers]: a stage's weight at a share of the step, as a polynomial, highest power first, down to the first."""
 SAVES_PER_STEP = 4
 """A step may pass this many save times at most; they are read off its dense output."""
 STEPS_PER_VISIT = 32
@@ -76,6 +72,12 @@ def _attempt(lanes: Lanes, derivative: Derivative, times: Array, tolerance: floa
     Returns the lanes after it, and what to save: states [SAVES_PER_STEP, *state, lanes], the index
     of the first one's time [lanes], and which of them are to be saved [SAVES_PER_STEP, lanes].
     """
+    # imported where it is needed: it takes a second, which most notebooks need not wait
+    from diffrax import Dopri8
+
+    tableau = Dopri8.tableau
+    # [stages, powers]: a stage's weight at a share of the step, as a polynomial, highest power first, down to the first
+    dense = Dopri8.interpolation_cls.eval_coeffs
     last = len(times) - 1
     passed = lanes.saved + jnp.arange(SAVES_PER_STEP)[:, None]
     save_times = times[jnp.minimum(passed, last)]
@@ -83,11 +85,11 @@ def _attempt(lanes: Lanes, derivative: Derivative, times: Array, tolerance: floa
     t1 = lanes.t + h
 
     stages = [lanes.slope]
-    for row in TABLEAU.a_lower:
+    for row in tableau.a_lower:
         stages.append(derivative(lanes.y + h * _combine(row.tolist(), stages), lanes.constants))
     # the tableau's last row is the step itself
-    y1 = lanes.y + h * _combine(TABLEAU.b_sol.tolist(), stages)
-    error = h * _combine(TABLEAU.b_error.tolist(), stages)
+    y1 = lanes.y + h * _combine(tableau.b_sol.tolist(), stages)
+    error = h * _combine(tableau.b_error.tolist(), stages)
 
     scale = tolerance * (1 + jnp.maximum(jnp.abs(lanes.y), jnp.abs(y1)))
     # maxima and square roots are exact, so that a lane's steps are the same in any company
@@ -102,7 +104,7 @@ def _attempt(lanes: Lanes, derivative: Derivative, times: Array, tolerance: floa
     states = []
     for save_time in save_times:
         share = (jnp.minimum(save_time, t1) - lanes.t) / jnp.where(h > 0, h, 1.0)
-        weights = [share * jnp.polyval(jnp.asarray(row), share) if row.any() else 0.0 for row in DENSE]
+        weights = [share * jnp.polyval(jnp.asarray(row), share) if row.any() else 0.0 for row in dense]
         states.append(lanes.y + h * _combine(weights, stages))
     after = Lanes(
         t=jnp.where(accepted, t1, lanes.t),

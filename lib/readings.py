@@ -1,8 +1,8 @@
 """Readings: what is made of a run's messages before they are distilled.
 
 A view takes as many combinations of channels as the force has components: the chosen channels where they hold
-most of the spread, else what the node network reads. It is taken as sent, or with the receiver's gauge taken
-off by action and reaction. Neither needs the truth.
+most of the spread, else what the node network reads, both turned into components along the axes. It is taken as
+sent, or with the receiver's gauge taken off by action and reaction. None of it needs the truth.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib import messages, training
+from lib import central, messages, training
 from lib.datasets import Trajectories
 from lib.gauges import ReactionGauge, gauge_fit, reaction_gauge
 from lib.messages import LOUDEST, Edges, View
@@ -31,6 +31,8 @@ class Reading:
     """Linear combinations of a model's messages, their gauge as the model chose it or undone."""
 
     view: View
+    across: float
+    """Share of the variance, as sent, that is across the line between the bodies."""
     gauge: ReactionGauge | None = None
 
     @property
@@ -75,7 +77,11 @@ def readings(model: GraphNetwork, run: Run, trajectories: Trajectories) -> tuple
     held = messages.sparsity(edges.quiet().messages, messages.choose_channels(edges, run.system.dim))
     if held < LEGIBLE:
         view = node_view(model, edges, trajectories.graphs()[0])
+    seen = edges.seen(view).quiet()
+    turn = central.turn(seen.messages, seen.inputs)
+    view = View(view.name, view.matrix @ turn.matrix)
     sent = view(edges.messages.astype(float))
     back = messages.returned(model, sent)
     calm = messages.quiet(sent) & messages.quiet(back)
-    return Reading(view), Reading(view, reaction_gauge(edges.inputs[calm], sent[calm], back[calm]))
+    undone = reaction_gauge(edges.inputs[calm], sent[calm], back[calm])
+    return Reading(view, turn.across), Reading(view, turn.across, undone)
