@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lib import paths
+from lib.files import read_json
 
 RUNS = ["--only", "spring-2d", "--only", "charge-3d/reciprocal"]
 """Every variant, and another law and dimension."""
@@ -32,3 +33,12 @@ def finished(process: subprocess.Popen) -> str:
     output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output
     return output
+
+
+def results(workspace: Path, folder: str) -> dict[str, bytes]:
+    """What a run is judged by, less the seconds it took."""
+    found = {path.name: path.read_bytes() for path in (workspace / "outputs" / "spring-2d" / folder).glob("*.[jc]s*")}
+    training = read_json(workspace / "outputs" / "spring-2d" / folder / "training.json")
+    training.pop("train_seconds")
+    weights = (workspace / "model_weights" / "spring-2d" / f"{folder}-seed0.safetensors").read_bytes()
+    return found | {"training.json": repr(training).encode(), "weights": weights}

@@ -18,8 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine import batch, finished
-from test_recovery import results
+from engine import batch, finished, results
 
 RUN = ("--retrain", "--only", "spring-2d/reciprocal", "--cores", "1")
 

@@ -1,14 +1,16 @@
-"""The batch engine: every stage of every released run on the smoke profile, and what bad requests meet."""
+"""The batch engine: every stage of every variant on the smoke profile, batches killed and resumed, and bad requests."""
 
 import fcntl
+import os
 import re
+import signal
 import sys
 import time
 
 import nbformat
 import pandas as pd
 import pytest
-from engine import RUNS, batch, finished
+from engine import RUNS, batch, finished, results, without_network
 
 import lib.batch
 from lib import argon, halos, paths, training
@@ -17,20 +19,44 @@ from lib.files import read_json
 from lib.runs import RELEASED, select
 from lib.stages import jobs
 
+ASKED = [*RUNS, "--only", "spring-2d/hamiltonian"]
 
-def test_every_stage_of_every_variant_and_then_nothing(tmp_path):
-    asked = [*RUNS, "--only", "spring-2d/hamiltonian"]
-    finished(batch(tmp_path, "--retrain", *asked))
-    table = pd.read_csv(tmp_path / "outputs" / "results.csv")
-    runs = select(asked[1::2], "smoke")
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The workspace of an unbroken batch, made without a network where the system lets us."""
+    workspace = tmp_path_factory.mktemp("whole")
+    finished(batch(workspace, "--retrain", *ASKED, before=without_network()))
+    return workspace
+
+
+def test_every_stage_of_every_variant_and_then_nothing(whole):
+    table = pd.read_csv(whole / "outputs" / "results.csv")
+    runs = select(ASKED[1::2], "smoke")
     assert len(table) == len(runs) and set(table["profile"]) == {"smoke"}
     assert table["test_loss_per_node"].between(0, 20).all()
     for job in jobs(runs, "smoke"):
-        notebook = tmp_path / job.notebook.relative_to(paths.workspace("smoke"))
-        assert notebook.exists()
+        assert (whole / job.notebook.relative_to(paths.workspace("smoke"))).exists()
     started = time.monotonic()
-    assert "Nothing to be done" in finished(batch(tmp_path, "--retrain", *asked))
+    assert "Nothing to be done" in finished(batch(whole, "--retrain", *ASKED))
     assert time.monotonic() - started < 60
+
+
+def test_killed_at_any_stage_it_ends_with_the_same_results(whole, tmp_path):
+    broken = tmp_path / "broken and resumed"
+    broken.mkdir()
+    run = ("--retrain", "--only", "spring-2d/reciprocal", "--cores", "1")
+    # a sign of each stage being under way or just done
+    signs = ["data/spring-2d/train.npz", "model_weights/spring-2d/*.safetensors", "outputs/spring-2d/reciprocal/messages.json"]
+    for sign in signs:
+        process = batch(broken, *run, start_new_session=True)
+        while not any(broken.glob(sign)) and process.poll() is None:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    finished(batch(broken, *run))
+    assert results(whole, "reciprocal") == results(broken, "reciprocal")
+    assert not list(broken.rglob(".partial-*"))
 
 
 def test_the_demo_tells_its_story_of_any_choice(tmp_path, monkeypatch):
