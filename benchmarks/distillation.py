@@ -2,8 +2,9 @@
 
     python -m benchmarks.distillation --seeds 13            # a table, and benchmarks/distillation.csv
 
-Messages are g A f plus 5% noise on the pairs of a law's frozen test set, f the true force, A drawn anew for each seed,
-g = 1 (the force) or 1/m of the receiver (the acceleration). They are turned, searched and judged as a run's are.
+Messages are g A f plus 5% noise on the pairs of a law's frozen test set, f the true force, A drawn anew for each law,
+gauge and seed, g = 1 (the force) or 1/m of the receiver (the acceleration). They are turned, searched and judged as
+those that a run sends are. `failed` lists the condition numbers of A where the verdict does not hold.
 """
 
 from __future__ import annotations
@@ -30,13 +31,19 @@ NOISE = 0.05
 """Standard deviation of the noise, in those of the messages."""
 
 
-def planted(system: System, power: int, seed: int) -> Edges:
+def drawn(system: System, gauge: str, seed: int) -> tuple[np.ndarray, np.random.Generator]:
+    """A [dim, dim] of independent normal entries, and the generator that goes on from there."""
+    rng = np.random.default_rng([SYSTEMS.index(str(system)), list(GAUGES).index(gauge), seed])
+    return rng.standard_normal((system.dim, system.dim)), rng
+
+
+def planted(system: System, gauge: str, seed: int) -> Edges:
     """Messages on the pairs of the frozen test set."""
-    rng = np.random.default_rng(seed)
+    mix, rng = drawn(system, gauge, seed)
     inputs = pair_inputs(system, datasets.frozen(system).graphs()[0])
     inputs = inputs.reshape(-1, inputs.shape[-1])
     force = pair_force(system.law, inputs)
-    sent = inputs[:, [-4]] ** float(power) * (force @ rng.standard_normal((system.dim, system.dim)))
+    sent = inputs[:, [-4]] ** float(GAUGES[gauge]) * (force @ mix)
     usual = Edges(sent, None, inputs, force, np.zeros(len(inputs), int)).quiet()
     noise = NOISE * usual.messages.std(axis=0) * rng.standard_normal(usual.messages.shape)
     return Edges(usual.messages + noise, None, usual.inputs, usual.force, usual.trajectory)
@@ -45,7 +52,7 @@ def planted(system: System, power: int, seed: int) -> Edges:
 def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
     """Whether the verdict names the law in the gauge that was planted, and the seconds of search and verdict."""
     budget = get_profile("full")
-    edges = planted(system, GAUGES[gauge], seed)
+    edges = planted(system, gauge, seed)
     edges = edges.take(np.random.default_rng(seed).choice(len(edges.messages), budget.regression_edges, replace=False))
     started = time.perf_counter()
     turned = edges.messages @ central.turn(edges.messages, edges.inputs).matrix
@@ -63,7 +70,11 @@ def main() -> None:
         for gauge in GAUGES:
             found = [attempt(parse_system(name), gauge, seed) for seed in seeds]
             held, seconds = sum(ok for ok, _ in found), float(np.median([time for _, time in found]))
-            failed = " ".join(str(seed) for seed, (ok, _) in zip(seeds, found, strict=True) if not ok)
+            failed = " ".join(
+                f"{np.linalg.cond(drawn(parse_system(name), gauge, seed)[0]):.0f}"
+                for seed, (ok, _) in zip(seeds, found, strict=True)
+                if not ok
+            )
             rows.append({"system": name, "gauge": gauge, "held": held, "of": len(seeds), "seconds": seconds, "failed": failed})
             print(pd.DataFrame(rows[-1:]).to_string(index=False, header=False), flush=True)
     table = pd.DataFrame(rows)

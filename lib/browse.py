@@ -32,8 +32,8 @@ def counted(table: pd.DataFrame) -> str:
     held = table[table["recovered"] == "true"]
     undone = int(held["read"].str.endswith("undone").sum())
     return (
-        f"{len(held)} of {len(table)} runs hold the law: {len(held) - undone} in their messages as sent, {undone} once the gauge "
-        f"is undone. In {(held['chosen'] == 'true').sum()} of them the engine's own choices are the law too."
+        f"{len(held)} of {len(table)} runs hold the law: {len(held) - undone} in their messages as sent, {undone} once the "
+        f"gauge is undone. In {(held['chosen'] == 'true').sum()} of them the engine's own choices are the law too."
     )
 
 

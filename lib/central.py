@@ -1,9 +1,10 @@
 """Central messages: the combinations of channels that lie along the line between the two bodies.
 
 Pair forces are central, f = F u with u the unit vector from sender to receiver, so that messages
-m = g A f + h point along A u. The inverse of A is, up to a factor, the matrix B that turns every message
-into the line of its own pair: (B (m - c)) x u = 0. That is linear in B and c, one equation a plane of axes
-and edge, and needs neither the law nor the true forces. Channels turned by B say one component each.
+m = g A f + h point along A u but for their offset. The inverse of A is, up to a factor, the matrix B that turns
+every message into the line of its own pair: (B (m - c)) x u = 0. That is linear in B and B c, one equation a plane
+of axes and edge, and needs no more of the law than that. Channels turned by B say one component each. c takes
+a constant offset alone; what an h that varies with the receiver adds is left across the line, and told.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 INDEPENDENT = 0.1
-"""Least ratio of the singular values of B, for channels of unit spread, at which it is taken for a basis."""
+"""Least ratio of the singular values of B, for principal components of unit spread, at which it is taken for a basis."""
+ACROSS = 0.25
+"""Largest share of the variance across the line at which messages count as central; without a line it is 1/2 or 2/3."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ def turn(messages: np.ndarray, inputs: np.ndarray) -> Turn:
         for (a, to), (b, by) in itertools.product([(i, line[:, j]), (j, -line[:, i])], repeat=2):
             normal[:, a, :, b] += (terms * (to * by)[:, None]).T @ terms
     solution = np.linalg.eigh(normal.reshape(terms.shape[1] * dim, -1))[1][:, 0].reshape(-1, dim)
-    singular = np.linalg.svd(solution[:-1], compute_uv=False)
-    if singular[-1] < INDEPENDENT * singular[0]:
+    singular, across = np.linalg.svd(solution[:-1], compute_uv=False), _across(terms @ solution, line)
+    if singular[-1] < INDEPENDENT * singular[0] or across > ACROSS:
         return _as_sent(centred, line)
     matrix = white @ solution[:-1]
     matrix *= np.sqrt(values.sum() / (centred @ matrix).var(axis=0).sum()) * np.sign(matrix.flat[np.abs(matrix).argmax()])
-    return Turn(matrix, _across(terms @ solution, line))
+    return Turn(matrix, across)
 
 
 def _as_sent(centred: np.ndarray, line: np.ndarray) -> Turn:

@@ -32,7 +32,7 @@ class Reading:
 
     view: View
     across: float
-    """Share of the variance, as sent, that is across the line between the bodies."""
+    """Share of the variance that is across the line between the bodies, before a gauge is undone."""
     gauge: ReactionGauge | None = None
 
     @property

@@ -205,10 +205,10 @@ class Verdict:
 
 
 def _law(matched: list[list[dict[str, Match]]], rows: list[np.ndarray]) -> tuple[str, list[int]] | None:
-    """Of the rows allowed of each front, the simplest that hold the law together, after their gauge; None if none do."""
+    """Of the rows allowed of each front, the first that hold the law together, after their gauge; None if none do."""
     for gauge in GAUGES:
         accepted = [[int(k) for k in few if channel[k][gauge].accepted] for channel, few in zip(matched, rows, strict=True)]
-        # rows are in order of complexity
+        # rows are in order of complexity, and the first of all gauges in which they go together counts
         for together in sorted(itertools.product(*accepted), key=sum):
             found = [channel[row][gauge] for channel, row in zip(matched, together, strict=True)]
             directions = np.linalg.svd(np.stack([unit(m.direction) for m in found]), compute_uv=False)

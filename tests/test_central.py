@@ -45,7 +45,8 @@ def test_they_are_found_in_three_dimensions():
 def test_messages_along_no_line_are_left_as_they_are():
     edges = planted(GAUGES["force"])
     one_way = edges.force[:, [0]] @ np.array([[1.0, 0.5]]) + 1e-3 * np.random.default_rng(0).standard_normal((12_000, 2))
-    for sent in (one_way, one_way * [1, 0], np.column_stack([edges.force[:, 0], edges.inputs[:, 2]])):
+    noise = np.random.default_rng(1).standard_normal((12_000, 2))
+    for sent in (one_way, one_way * [1, 0], np.column_stack([edges.force[:, 0], edges.inputs[:, 2]]), noise):
         found = turn(sent, edges.inputs)
         np.testing.assert_array_equal(found.matrix, np.eye(2))
         assert found.across > 0.2
