@@ -17,13 +17,13 @@ WHOLE = "spring-2d"
 def rendered(outputs: Path = OUTPUTS) -> list[Path]:
     """The rendered notebooks to execute, in order."""
     systems = sorted(folder for folder in outputs.iterdir() if folder.is_dir())
-    chosen = sorted(outputs.glob("*.ipynb")) + sorted(outputs.glob("*/*.ipynb"))
-    runs = {system: sorted(folder for folder in system.iterdir() if any(folder.glob("*.ipynb"))) for system in systems}
+    chosen = sorted(outputs.glob("[!.]*.ipynb")) + sorted(outputs.glob("*/[!.]*.ipynb"))
+    runs = {system: sorted(folder for folder in system.iterdir() if any(folder.glob("[!.]*.ipynb"))) for system in systems}
     others = [system for system in systems if runs[system] and system.name != WHOLE]
     picked = [*runs.get(outputs / WHOLE, []), *(runs[system][k % len(runs[system])] for k, system in enumerate(others))]
-    return chosen + [notebook for run in picked for notebook in sorted(run.glob("*.ipynb"))]
+    return chosen + [notebook for run in picked for notebook in sorted(run.glob("[!.]*.ipynb"))]
 
 
 if __name__ == "__main__":
-    named = sorted(OUTPUTS.rglob("*.ipynb")) if "--all" in sys.argv else rendered()
+    named = sorted(OUTPUTS.rglob("[!.]*.ipynb")) if "--all" in sys.argv else rendered()
     print("\n".join(str(path.relative_to(OUTPUTS.parent)) for path in named))

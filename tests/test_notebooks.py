@@ -15,7 +15,7 @@ from lib.execute import compact
 from lib.paths import ROOT
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
-RENDERED = sorted((ROOT / "outputs").rglob("*.ipynb"))
+RENDERED = sorted((ROOT / "outputs").rglob("[!.]*.ipynb"))
 
 
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
