@@ -19,7 +19,7 @@ from lib.files import read_arrays, write_arrays
 from lib.neighbour_training import Problem
 from lib.neighbourhoods import Draw, Neighbourhoods
 from lib.profiles import get_profile
-from lib.runs import System
+from lib.runs import LARGER
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,6 @@ STEP = 2e-3
 """Time step, ps."""
 FRICTION = 1.0
 """Collision frequency of the Nose-Hoover chain, 1/ps."""
-SETTLING = 5_000
-"""Steps before the first frame."""
 BETWEEN = 250
 """Steps between two frames: half a picosecond, in which neighbours change."""
 
@@ -109,8 +107,8 @@ def net_forces(positions: np.ndarray, box: float) -> np.ndarray:
     return forces
 
 
-def simulate(state: State, frames: int, seed: int = 0) -> np.ndarray:
-    """Positions [frames, atoms, 3] of a state at constant temperature (Nose-Hoover), `BETWEEN` steps apart.
+def simulate(state: State, frames: int, settling: int, seed: int = 0) -> np.ndarray:
+    """Positions [frames, atoms, 3] of a state at constant temperature (Nose-Hoover), after so many steps, `BETWEEN` apart.
 
     Raises `InputError` where OpenMM is missing.
     """
@@ -136,7 +134,7 @@ def simulate(state: State, frames: int, seed: int = 0) -> np.ndarray:
     context.setPositions(np.random.default_rng(seed).permutation(lattice)[:ATOMS])
     openmm.LocalEnergyMinimizer.minimize(context)
     context.setVelocitiesToTemperature(state.temperature, seed + 1)
-    thermostat.step(SETTLING)
+    thermostat.step(settling)
     found = np.empty((frames, ATOMS, 3), np.float32)
     for frame in range(frames):
         thermostat.step(BETWEEN)
@@ -145,9 +143,11 @@ def simulate(state: State, frames: int, seed: int = 0) -> np.ndarray:
     return found % np.float32(state.box)
 
 
-def make(states: tuple[State, ...], frames: int, seed: int) -> Liquid:
+def make(states: tuple[State, ...], frames: int, settling: int, seed: int) -> Liquid:
     """So many frames of each state, with their forces; no two states share a seed."""
-    shots = [simulate(state, frames, 1_000 * seed + k) for k, state in enumerate(tqdm(states, unit="state", disable=None))]
+    shots = [
+        simulate(state, frames, settling, 1_000 * seed + k) for k, state in enumerate(tqdm(states, unit="state", disable=None))
+    ]
     forces = [net_forces(x, state.box) for x, state in zip(shots, states, strict=True)]
     return Liquid(states, np.stack(shots), np.stack(forces).astype(np.float32))
 
@@ -159,10 +159,10 @@ SPLITS = {"train": (TRAINING, 0), "validation": (TRAINING, 1), "test": (TRAINING
 def load(split: str, profile: str = "full") -> Liquid:
     """The liquid of a split, simulated first if it is not on disk as it should be."""
     states, seed = SPLITS[split]
-    trajectories = get_profile(profile).trajectories
-    frames = max(1, trajectories.get(split, trajectories["test"]) // 100)
+    budget = get_profile(profile)
+    frames = max(1, budget.trajectories.get(split, budget.trajectories["test"]) // 100)
     constants = {"epsilon": EPSILON, "sigma": SIGMA, "cutoff": CUTOFF, "mass": MASS, "atoms": ATOMS, "step": STEP}
-    constants |= {"friction": FRICTION, "settling": SETTLING, "between": BETWEEN}
+    constants |= {"friction": FRICTION, "settling": budget.settling, "between": BETWEEN}
     wanted = {"states": [str(state) for state in states], "frames": frames, "seed": seed, **constants}
     path = paths.workspace(profile) / "data" / "argon" / f"{split}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,7 @@ def load(split: str, profile: str = "full") -> Liquid:
                 log.warning("argon %s was made with other parameters: simulating it again", split)
             except InputError as damage:
                 log.warning("%s: simulating it again", damage)
-        liquid = make(states, frames, seed)
+        liquid = make(states, frames, budget.settling, seed)
         write_arrays(path, wanted, positions=liquid.positions, forces=liquid.forces)
         return liquid
 
@@ -208,7 +208,7 @@ def draws(split: str, profile: str) -> Draw:
 
 
 PROBLEM = Problem(
-    System("argon", 3), features=0, edge_features=3, outputs=3, channels=3, share=1 / 6, reverse=torch.neg, draws=draws
+    LARGER["8_argon"].system, features=0, edge_features=3, outputs=3, channels=3, share=1 / 6, reverse=torch.neg, draws=draws
 )
 """Net forces from the separations of neighbours."""
 

@@ -21,7 +21,7 @@ from lib.errors import InputError
 from lib.neighbour_training import Problem
 from lib.neighbourhoods import Draw, Neighbourhoods
 from lib.profiles import get_profile
-from lib.runs import System
+from lib.runs import LARGER
 
 REACH = 20.0
 """Halos nearer than this are neighbours, Mpc/h, in the graph as in the formula."""
@@ -178,7 +178,7 @@ def turned(edges: torch.Tensor) -> torch.Tensor:
 
 
 PROBLEM = Problem(
-    System("halos", 3), features=1, edge_features=8, outputs=1, channels=1, share=1 / 6, reverse=turned, draws=draws
+    LARGER["9_halos"].system, features=1, edge_features=8, outputs=1, channels=1, share=1 / 6, reverse=turned, draws=draws
 )
 """Overdensities from the masses, separations and velocities of neighbours."""
 

@@ -23,6 +23,8 @@ class Profile:
     """Edges that symbolic regression fits."""
     evaluations: int
     """Expressions that symbolic regression evaluates for one channel."""
+    settling: int
+    """Steps in which a liquid settles before its first snapshot."""
 
 
 PROFILES: dict[str, Profile] = {
@@ -33,6 +35,7 @@ PROFILES: dict[str, Profile] = {
         batch=256,
         regression_edges=2_000,
         evaluations=300_000,
+        settling=5_000,
     ),
     "demo": Profile(
         folder="build/demo",
@@ -41,6 +44,7 @@ PROFILES: dict[str, Profile] = {
         batch=256,
         regression_edges=2_000,
         evaluations=150_000,
+        settling=1_000,
     ),
     "smoke": Profile(
         folder="build/smoke",
@@ -49,6 +53,7 @@ PROFILES: dict[str, Profile] = {
         batch=256,
         regression_edges=500,
         evaluations=10_000,
+        settling=100,
     ),
 }
 

@@ -92,3 +92,8 @@ def select(only: list[str], profile: str = "full") -> list[Run]:
         folders = [folder] if folder else list(VARIANTS)
         runs += [parse_folder(system, name, profile) for name in folders]
     return list(dict.fromkeys(runs))
+
+
+LARGER = {"8_argon": Run(System("argon", 3), "reciprocal"), "9_halos": Run(System("halos", 3), "l1")}
+"""Systems of more than a few bodies, by the notebook that makes, learns and distils each: no laws of the registry. The
+weights of these runs are part of the project."""

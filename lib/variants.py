@@ -147,6 +147,8 @@ FURTHER: dict[str, Variant] = {
         network="hamiltonian",
         width=dimension,
         regulariser=small_energies,
+        share=1 / 2,
+        recipe={"hidden_rate": 5e-3, "other_rate": 1e-2},
     ),
     "std_penalty": Variant("100 channels, a penalty on the spread of all but the first D", regulariser=spare_spread),
     "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300)),

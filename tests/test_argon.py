@@ -9,15 +9,17 @@ import torch
 from lib import argon, isotropic
 from lib.errors import InputError
 from lib.neighbourhoods import learn
+from lib.profiles import get_profile
 from lib.recipe import Recipe
 from lib.symbolic import parse
 
 STATE = argon.State(200.0)
+SETTLING = get_profile("full").settling
 
 
 @pytest.fixture(scope="module")
 def liquid():
-    return argon.make((STATE, argon.State(150.0, 26.0)), 2, seed=0)
+    return argon.make((STATE, argon.State(150.0, 26.0)), 2, SETTLING, seed=0)
 
 
 def test_forces_are_slopes_of_the_energy_under_the_nearest_image(liquid):
@@ -48,8 +50,8 @@ def test_the_liquid_is_argon_and_a_seed_decides_it(liquid):
     assert density[r < 0.85 * argon.SIGMA].max() == 0
     assert 3.5 < r[density.argmax()] < 4.1 and 1.5 < density.max() < 4
     assert density[(r > 9) & (r < 13)].mean() == pytest.approx(1, abs=0.1)
-    np.testing.assert_array_equal(argon.simulate(STATE, 1, seed=0), liquid.positions[0, :1])
-    assert not np.array_equal(argon.simulate(STATE, 1, seed=1), liquid.positions[0, :1])
+    np.testing.assert_array_equal(argon.simulate(STATE, 1, SETTLING, seed=0), liquid.positions[0, :1])
+    assert not np.array_equal(argon.simulate(STATE, 1, SETTLING, seed=1), liquid.positions[0, :1])
 
 
 def test_neighbourhoods_hold_all_that_acts_on_an_atom(liquid):
@@ -70,7 +72,7 @@ def test_without_openmm_one_line_says_how_to_get_it(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(InputError, match="pip install openmm"):
-        argon.simulate(STATE, 1)
+        argon.simulate(STATE, 1, SETTLING)
 
 
 @pytest.mark.parametrize("name", ["bottleneck", "l1", "kl", "reciprocal", "kl-reciprocal"])
