@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from lib import results
 from lib.laws import get_law
-from lib.runs import System, parse_run, parse_system
+from lib.runs import LARGER, Run, System, parse_run, parse_system
 from lib.variants import VARIANTS, get_variant
 
 STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law", "7_hamiltonian": "energies"}
+TITLES = {"8_argon": "argon, liquid to supercritical", "9_halos": "dark-matter halos"}
 OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
 
 
@@ -62,8 +64,26 @@ def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, sou
     return "\n".join(lines)
 
 
-def index(table: pd.DataFrame, outputs: Path) -> str:
-    """Links to all that is rendered below `outputs`, with the figures of `results.gather`'s table."""
+def larger(found: list[dict[str, Any]]) -> str:
+    """The larger systems: the error of each network and of the formula read off it, like training and beyond it."""
+    lines = ["| | loss of the network, beyond training | of its formula, beyond training | recovered | constants (planted) |"]
+    lines.append("|---" * 5 + "|")
+    for one in found:
+        constants = ", ".join(f"{name} {value:.4g} ({one['planted'][name]:.4g})" for name, value in one["constants"].items())
+        losses, theirs = (
+            [one[kind + place] for place in ("test_loss_per_node", "loss_beyond")] for kind in ("", "closed_form_")
+        )
+        cells = [
+            *(", ".join(f"{value:.2g}" for value in pair) for pair in (losses, theirs)),
+            "yes" if one["recovered"] else "no",
+        ]
+        lines.append(f"| `{one['system']}/{one['variant']}` | {' | '.join([*cells, constants])} |")
+    return "\n".join(lines)
+
+
+def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> str:
+    """Links to all that is rendered below `outputs`, with the figures of `results.gather`'s table, and those `found` of
+    larger systems."""
     overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items()]
     places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
     systems = sorted(
@@ -83,10 +103,20 @@ def index(table: pd.DataFrame, outputs: Path) -> str:
         "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
         "best gauge lets the receiver scale and shift its messages.",
     ]
+    if found:
+        parts[-1:-1] = [
+            f"Larger systems, each in one notebook: {' and '.join(_pages(LARGER, outputs))}.",
+            larger(found),
+        ]
     return (
         "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)], outputs) for system in systems)])
         + "\n"
     )
+
+
+def _pages(stages: dict[str, Run], outputs: Path) -> list[str]:
+    rendered = {stage: f"{run}/{stage}.ipynb" for stage, run in stages.items()}
+    return [f"[{TITLES[stage]}]({place})" for stage, place in rendered.items() if (outputs / place).exists()]
 
 
 def _of_system(system: System, runs: pd.DataFrame, outputs: Path) -> str:

@@ -126,15 +126,15 @@ def learning_curve(history: pd.DataFrame) -> Figure:
     return figure
 
 
-def predicted_against_true(true: np.ndarray, predicted: np.ndarray, most: int = 3_000) -> Figure:
-    """First two components of predicted against true accelerations [..., dim]."""
+def predicted_against_true(true: np.ndarray, predicted: np.ndarray, symbol: str = "a", most: int = 3_000) -> Figure:
+    """First two components of predicted against true accelerations [..., dim], or of what else the symbol stands for."""
     true, predicted = (a.reshape(-1, a.shape[-1]) for a in (true, predicted))
     pick = np.linspace(0, len(true) - 1, most).astype(int)
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2))
     for k, axis in enumerate(axes):
         axis.scatter(true[pick, k], predicted[pick, k], s=3, alpha=0.4, linewidths=0, rasterized=True)
         axis.axline((0, 0), slope=1, color=INK, linewidth=0.8, zorder=0)
-        axis.set(xlabel=f"true $a_{'xyz'[k]}$", ylabel=f"predicted $a_{'xyz'[k]}$")
+        axis.set(xlabel=f"true ${symbol}_{'xyz'[k]}$", ylabel=f"predicted ${symbol}_{'xyz'[k]}$")
     return figure
 
 

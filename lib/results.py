@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ from lib import paths
 from lib.files import read_json, write_text
 from lib.laws import LAWS
 from lib.profiles import get_profile
-from lib.runs import Run, parse_folder
+from lib.runs import LARGER, Run, parse_folder
 from lib.variants import FURTHER, VARIANTS
 
 COLUMNS = [
@@ -58,6 +59,8 @@ COLUMNS = [
 READ = ("training.json", "messages.json")
 DISTILLED = ("verdict.json", "closed_form.json")
 PARTS = (*READ, *DISTILLED)
+LARGER_PART = "result.json"
+"""All that the notebook of a larger system leaves."""
 
 
 def finished_runs(profile: str) -> list[Run]:
@@ -68,6 +71,18 @@ def finished_runs(profile: str) -> list[Run]:
     return [parse_folder(folder.parent.name, folder.name, profile) for folder in folders]
 
 
+def of_card(card: dict[str, Any]) -> dict[str, Any]:
+    """What a larger system's card says of its row: who was trained, on how much, for how long and where."""
+    named = {name: card[name] for name in ("system", "variant", "seed", "profile", "train_seconds", "device")}
+    return named | {"graphs_seen": card["receivers_seen"]}
+
+
+def larger(profile: str) -> list[dict[str, Any]]:
+    """What was found of each larger system: its row, and what is known of it besides."""
+    files = [paths.outputs(replace(run, profile=profile)) / LARGER_PART for run in LARGER.values()]
+    return [read_json(file) for file in files if file.exists()]
+
+
 def row(run: Run) -> dict[str, Any]:
     """A run's row, from its JSON files; empty where it was not distilled."""
     merged: dict[str, Any] = {}
@@ -76,10 +91,14 @@ def row(run: Run) -> dict[str, Any]:
     if all((paths.outputs(run) / part).exists() for part in DISTILLED):
         for part in DISTILLED:
             merged |= read_json(paths.outputs(run) / part)
-        merged["expressions"] = json.dumps(merged["expressions"])
-        merged["recovered"] = str(merged["recovered"]).lower()
         merged["chosen"] = str(merged["choice"] is not None).lower()
-    return {column: merged.get(column) for column in COLUMNS}
+    return _row(merged)
+
+
+def _row(found: dict[str, Any]) -> dict[str, Any]:
+    if "recovered" in found:
+        found = found | {"expressions": json.dumps(found["expressions"]), "recovered": str(found["recovered"]).lower()}
+    return {column: found.get(column) for column in COLUMNS}
 
 
 def gather(profile: str) -> pd.DataFrame:
@@ -99,8 +118,9 @@ def distilled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(table: pd.DataFrame, profile: str) -> None:
-    """Write `outputs/results.csv`."""
-    write_text(paths.results(profile), table.to_csv(index=False, float_format="%.6g"))
+    """Write `outputs/results.csv`: the table, and below it the rows of the larger systems."""
+    rows = [*table.to_dict("records"), *map(_row, larger(profile))]
+    write_text(paths.results(profile), pd.DataFrame(rows, columns=COLUMNS).to_csv(index=False, float_format="%.6g"))
 
 
 def published(metric: str) -> pd.DataFrame:

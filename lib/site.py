@@ -13,9 +13,9 @@ from itables import options, to_html_datatable
 from itables.javascript import generate_init_offline_itables_html
 
 from lib import paths
-from lib.browse import OVERVIEWS, STAGES
+from lib.browse import OVERVIEWS, STAGES, TITLES
 from lib.laws import get_law
-from lib.runs import Run, parse_run, parse_system
+from lib.runs import LARGER, Run, parse_run, parse_system
 
 OUTPUTS = paths.ROOT / "outputs"
 
@@ -57,7 +57,8 @@ def stage(source: Path) -> None:
         "[results.csv](outputs/results.csv) has every column.\n\n```{raw} html\n:file: table.html\n```\n",
         encoding="utf-8",
     )
-    runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples()]
+    larger = {str(run.system) for run in LARGER.values()}
+    runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples() if row.system not in larger]
     simulated = sorted(path.parent.name for path in OUTPUTS.glob("*/1_simulate.ipynb"))
     systems = list(dict.fromkeys([*(str(run.system) for run in runs), *simulated]))
     for system in systems:
@@ -91,7 +92,8 @@ def sortable(table: pd.DataFrame) -> str:
 
 def _overviews() -> dict[str, str]:
     titles = {"0_demo": "Demo", **{name: words.removeprefix("the ").capitalize() for name, words in OVERVIEWS.items()}}
-    return {title: f"outputs/{name}" for name, title in titles.items()}
+    places = {title: f"outputs/{name}" for name, title in titles.items()}
+    return places | {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
 
 
 def _of_system(system: str, runs: list[Run]) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lib import paths
 from lib.profiles import get_profile
 from lib.recipe import recipe_of
-from lib.results import PARTS
-from lib.runs import SIMULATED, Run, System, parse_system
+from lib.results import LARGER_PART, PARTS
+from lib.runs import LARGER, SIMULATED, Run, System, parse_system
 from lib.variants import get_variant
 
 NOTEBOOKS = paths.ROOT / "notebooks"
@@ -129,6 +129,25 @@ def energies(run: Run, engine: str) -> Job:
     )
 
 
+MADE_OF = {"8_argon": ("argon", "isotropic"), "9_halos": ("halos", "halo_formula")}
+
+
+def enlarge(stage: str, run: Run, retrain: bool, engine: str) -> Job:
+    """Stages 8 and 9, which make, learn and distil a larger system in one notebook."""
+    weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
+    trains = retrain or not weights[0].exists()
+    network = ("neighbourhoods", "neighbour_training", "refit", "engines", "symbolic")
+    return Job(
+        stage,
+        str(run),
+        paths.outputs(run) / f"{stage}.ipynb",
+        {"variant": run.variant, "seed": run.seed, "profile": run.profile, "engine": engine},
+        [*code(stage, *MADE_OF[stage], *network), *([] if trains else weights)],
+        [paths.outputs(run) / LARGER_PART, *([*weights, paths.trained_mark(run)] if trains else [])],
+        memory=3_000,
+    )
+
+
 def demonstrate(profile: str) -> Job:
     """Stage 0, which tells the story of one run."""
     law, dimension, variant = DEMONSTRATED
@@ -161,9 +180,10 @@ def extend(runs: list[Run], profile: str) -> Job:
     )
 
 
-def report(runs: list[Run], profile: str) -> Job:
-    """Stage 6, one for all runs."""
+def report(runs: list[Run], larger: list[Run], profile: str) -> Job:
+    """Stage 6, one for all runs, those of larger systems among them."""
     reads = [paths.outputs(run) / name for run in runs for name in PARTS]
+    reads += [paths.outputs(run) / LARGER_PART for run in larger]
     return Job(
         "6_report",
         "all",
@@ -182,6 +202,7 @@ def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], also: dic
 def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool = False, engine: str = "operon") -> list[Job]:
     """All jobs that lead to the report on the given runs; with `everything`, those that belong to no run of them too."""
     systems = [run.system for run in runs]
+    larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
     if everything:
         systems += [parse_system(name) for name in SIMULATED]
     return [
@@ -190,7 +211,8 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
         *(analyse(run) for run in runs),
         *(distil(run, engine) for run in runs),
         *(energies(run, engine) for run in runs if get_variant(run.variant).network == "hamiltonian"),
+        *(enlarge(stage, run, retrain, engine) for stage, run in larger.items()),
         *([demonstrate(profile)] if everything else []),
         extend(runs, profile),
-        report(runs, profile),
+        report(runs, [*larger.values()], profile),
     ]

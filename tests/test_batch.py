@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from dataclasses import replace
 
 import nbformat
 import pandas as pd
@@ -16,7 +17,8 @@ import lib.batch
 from lib import argon, halos, paths, training
 from lib.execute import main as execute
 from lib.files import read_json
-from lib.runs import RELEASED, select
+from lib.results import LARGER_PART, larger
+from lib.runs import LARGER, RELEASED, select
 from lib.stages import jobs
 
 ASKED = [*RUNS, "--only", "spring-2d/hamiltonian"]
@@ -73,16 +75,17 @@ def test_the_demo_tells_its_story_of_any_choice(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("stage", "problem", "variant", "left"),
-    [("8_argon", argon.PROBLEM, "reciprocal", "argon.json"), ("9_halos", halos.PROBLEM, "l1", "halos.json")],
+    ("stage", "problem"),
+    [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)],
 )
-def test_a_problem_is_made_learned_and_distilled_in_one_notebook(stage, problem, variant, left, tmp_path, monkeypatch):
+def test_a_problem_is_made_learned_and_distilled_in_one_notebook(stage, problem, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSPACE", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["execute", stage, str(tmp_path / f"{stage}.ipynb"), "profile=smoke"])
     assert execute() == 0
-    run = problem.run(variant, 0, "smoke")
-    assert isinstance(read_json(paths.outputs(run) / left)["recovered"], bool)
-    assert training.load(run, problem.network)[1]["variant"] == variant
+    run = replace(LARGER[stage], profile="smoke")
+    assert isinstance(read_json(paths.outputs(run) / LARGER_PART)["recovered"], bool)
+    assert training.load(run, problem.network)[1]["variant"] == run.variant
+    assert len(larger("smoke")) == 1
 
 
 def test_a_second_batch_waits_for_the_first(tmp_path):

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import browse, datasets, paths, results, training, verdict
+from lib import argon, browse, datasets, halos, paths, results, training, verdict
 from lib.files import read_json
 from lib.recipe import recipe_of
-from lib.runs import RECORDED, select
+from lib.runs import LARGER, RECORDED, select
 
 RUNS = select([])
 DISTILLED = [run for run in [*RUNS, *select(RECORDED)] if (paths.outputs(run) / "front-1.csv").exists()]
@@ -30,7 +30,7 @@ def test_every_released_run_is_in_the_table():
 def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
     outputs = paths.ROOT / "outputs"
     text = (outputs / "README.md").read_text()
-    assert text == browse.index(results.gather("full"), outputs)
+    assert text == browse.index(results.gather("full"), results.larger("full"), outputs)
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
@@ -39,6 +39,21 @@ def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
 def test_the_readme_shows_the_figures_of_the_table(shown):
     words = (paths.ROOT / "README.md").read_text()
     assert " ".join(shown(results.gather("full")).split()) in " ".join(words.split())
+
+
+def test_the_readme_shows_the_figures_of_larger_systems():
+    assert browse.larger(results.larger("full")) in (paths.ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])
+def test_larger_systems_are_whole_and_their_constants_are_those_planted(stage, problem):
+    run = LARGER[stage]
+    card = training.load(run, problem.network)[1]
+    assert card["recipe"] == vars(problem.recipe(run))
+    (found,) = [one for one in results.larger("full") if one["system"] == str(run.system)]
+    assert found["recovered"] and results.of_card(card).items() <= found.items()
+    assert found["constants"] == pytest.approx(found["planted"], rel=0.05)
+    assert found["closed_form_loss_beyond"] < 1e-3 * found["loss_beyond"]
 
 
 @pytest.mark.parametrize("run", RUNS, ids=str)
