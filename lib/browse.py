@@ -29,8 +29,7 @@ def recovered(table: pd.DataFrame) -> str:
 
 def counted(table: pd.DataFrame) -> str:
     """How many runs of seed 0 hold the law, as sent and with the gauge undone, and how many the engine chose itself."""
-    table = results.distilled(table)
-    table = table[table["seed"] == 0]
+    table = _first(table)
     held = table[table["recovered"] == "true"]
     undone = int(held["read"].str.endswith("undone").sum())
     return (
@@ -48,9 +47,34 @@ def losses(table: pd.DataFrame) -> str:
     return _matrix(table, words, "test_loss_per_node", "paper_table3", lambda value: f"{float(value):.2g}")
 
 
-def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, source: str, theirs: Callable[[str], str]) -> str:
+def potentials(table: pd.DataFrame) -> str:
+    """What the Hamiltonian networks of seed 0 found: loss per node (in brackets the paper's), forces, potential, verdicts."""
+    published = results.published("test_loss_per_node")
+    published = published[(published["source"] == "paper_table3") & (published["variant"] == "hamiltonian")]
+    theirs = published.set_index("system")["value"].astype(float)
+    lines = [
+        "| | loss per node | R² of pair forces, without a fit | law in messages | R² of the potential | potential recovered |"
+    ]
+    lines.append("|---" * 6 + "|")
+    for row in table[(table["variant"] == "hamiltonian") & (table["seed"] == 0)].itertuples():
+        cells = [
+            f"{row.test_loss_per_node:.2g} ({theirs[row.system]:.2g})",
+            f"{row.r2_pair_force_trimmed:.5f}",
+            row.gauge or "no",
+        ]
+        cells += [f"{row.r2_potential:.5f}", "yes" if row.potential_recovered else "no"]
+        lines.append(f"| `{row.system}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _first(table: pd.DataFrame) -> pd.DataFrame:
     table = results.distilled(table)
-    rows = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
+    return table[(table["seed"] == 0) & table["variant"].isin(list(VARIANTS))]
+
+
+def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, source: str, theirs: Callable[[str], str]) -> str:
+    table = _first(table)
+    rows = {(row.system, row.variant): words(row) for row in table.itertuples()}
     published = results.published(metric)
     published = published[published["source"] == source].set_index(["system", "variant"])["value"]
     lines = [f"| | {' | '.join(f'`{variant}`' for variant in VARIANTS)} |", "|---" * (len(VARIANTS) + 1) + "|"]

@@ -14,7 +14,7 @@ import torch
 
 from lib.datasets import Trajectories
 from lib.forces import pair_force, pair_inputs
-from lib.models import GraphNetwork
+from lib.models import PART, GraphNetwork
 from lib.runs import Run
 
 TRIM = 0.95
@@ -70,7 +70,7 @@ class Edges:
 def extract(model: GraphNetwork, run: Run, trajectories: Trajectories) -> Edges:
     """Edges of all snapshots, with the model's messages, in the order of `forces.pair_inputs`."""
     bodies, _ = trajectories.graphs()
-    parts = [model.messages(part.to(model.edges.device)) for part in torch.as_tensor(bodies).split(4_000)]
+    parts = [model.messages(part.to(model.edges.device)) for part in torch.as_tensor(bodies).split(PART)]
     means = torch.cat([mean for mean, _ in parts]).flatten(0, 1).cpu().numpy()
     gaussian = parts[0][1] is not None
     log_variance = torch.cat([v for _, v in parts]).flatten(0, 1).cpu().numpy() if gaussian else None

@@ -15,6 +15,9 @@ from torch_geometric.nn import MessagePassing
 
 from lib.variants import HIDDEN, Variant
 
+PART = 256
+"""Graphs that a network takes at once, so that what is between its layers stays near the processor."""
+
 
 class Reciprocals(nn.Module):
     """Units h >= 0 with 1/(1+h) and 1/(1+h)^2 beside them, [..., units] -> [..., 3 * units]."""

@@ -24,9 +24,9 @@ from lib.forces import input_names, pair_inputs
 from lib.hamiltonian import HamiltonianNetwork
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, S, get_law
 from lib.messages import CLOSEST, quiet
+from lib.models import PART
 from lib.runs import System
 from lib.symbolic import evaluate, parse
-from lib.training import PART
 from lib.verdict import INSIDE, OUTSIDE, SOFTENINGS, Probe, unexplained
 
 REFERENCE = 1.0

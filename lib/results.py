@@ -55,10 +55,17 @@ COLUMNS = [
     "share_of_worst",
     "chosen",
     "r2_exponent",
+    "potential_recovered",
+    "r2_potential",
+    "r2_pair_force_trimmed",
 ]
 READ = ("training.json", "messages.json")
 DISTILLED = ("verdict.json", "closed_form.json")
 PARTS = (*READ, *DISTILLED)
+ENERGIES = "potential.json"
+"""What is found besides of a network that has energies."""
+TABLED = (*VARIANTS, "hamiltonian")
+"""Variants that have a column in the tables of systems by variants: the paper's, and ours."""
 LARGER_PART = "result.json"
 """All that the notebook of a larger system leaves."""
 
@@ -85,7 +92,8 @@ def larger(profile: str) -> list[dict[str, Any]]:
 
 def row(run: Run) -> dict[str, Any]:
     """A run's row, from its JSON files; empty where it was not distilled."""
-    merged: dict[str, Any] = {}
+    folder = paths.outputs(run)
+    merged: dict[str, Any] = read_json(folder / ENERGIES) if (folder / ENERGIES).exists() else {}
     for part in READ:
         merged |= read_json(paths.outputs(run) / part)
     if all((paths.outputs(run) / part).exists() for part in DISTILLED):
@@ -136,7 +144,7 @@ def by_source(metric: str, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     systems = table["system"].unique()
     return {
         str(source): part.pivot(index="system", columns="variant", values="value").reindex(
-            [system for system in systems if system in set(part["system"])], columns=list(VARIANTS)
+            [system for system in systems if system in set(part["system"])], columns=list(TABLED)
         )
         for source, part in figures.groupby("source", sort=False)
     }
@@ -150,12 +158,12 @@ def told(table: pd.DataFrame, column: str, form: str) -> pd.DataFrame:
         return form.format(values.mean()) + spread
 
     cells = table.dropna(subset=column).groupby(["system", "variant"], sort=False)[column].agg(words)
-    return cells.unstack().reindex(table["system"].unique(), columns=list(VARIANTS)).fillna("")
+    return cells.unstack().reindex(table["system"].unique(), columns=list(TABLED)).fillna("")
 
 
 def by_variant(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Mean over seeds of a column, a row a system and a column a registered variant."""
-    return table.pivot_table(column, "system", "variant", sort=False).reindex(columns=list(VARIANTS))
+    """Mean over seeds of a column, a row a system and a column a variant."""
+    return table.pivot_table(column, "system", "variant", sort=False).reindex(columns=list(TABLED))
 
 
 def with_and_without(table: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from scipy.interpolate import CubicSpline
 
+from lib.compilation import keep_programs
 from lib.errors import InputError
 from lib.integrate import Derivative, Solution, integrate
 from lib.laws import SOFTENING, get_law
@@ -101,6 +102,7 @@ def _jitted(function: Callable[..., Array], law_name: str) -> Callable[[np.ndarr
 
 def _each(function: Callable[..., Array], law_name: str, bodies: np.ndarray) -> np.ndarray:
     """A function of every [n, 2*dim+2] in bodies [..., n, 2*dim+2], a part at a time so that memory stays small."""
+    keep_programs()
     systems = bodies.reshape(-1, *bodies.shape[-2:])
     compiled = _jitted(function, law_name)
     starts = range(0, max(len(systems), 1), PART)
@@ -176,6 +178,7 @@ def simulate(
 
     Returns them with the integrator's `Solution`, which says which are complete.
     """
+    keep_programs()
     dim = initial.shape[-1] // 2 - 1
     state, constants = initial[..., : 2 * dim], initial[..., 2 * dim :]
     bodies = np.empty((len(initial), len(times), *initial.shape[1:]))

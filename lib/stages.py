@@ -9,7 +9,7 @@ from typing import Any
 from lib import paths
 from lib.profiles import get_profile
 from lib.recipe import recipe_of
-from lib.results import LARGER_PART, PARTS
+from lib.results import ENERGIES, LARGER_PART, PARTS
 from lib.runs import LARGER, SIMULATED, Run, System, parse_system
 from lib.variants import get_variant
 
@@ -117,6 +117,11 @@ def distil(run: Run, engine: str) -> Job:
     )
 
 
+def has_energies(run: Run) -> bool:
+    """Whether the run's network has energies."""
+    return get_variant(run.variant).network == "hamiltonian"
+
+
 def energies(run: Run, engine: str) -> Job:
     """Stage 7, of runs whose network has energies."""
     reads = [paths.weights(run), *data(run.system, run.profile, "validation", "test")]
@@ -183,6 +188,7 @@ def extend(runs: list[Run], profile: str) -> Job:
 def report(runs: list[Run], larger: list[Run], profile: str) -> Job:
     """Stage 6, one for all runs, those of larger systems among them."""
     reads = [paths.outputs(run) / name for run in runs for name in PARTS]
+    reads += [paths.outputs(run) / ENERGIES for run in runs if has_energies(run)]
     reads += [paths.outputs(run) / LARGER_PART for run in larger]
     return Job(
         "6_report",
@@ -210,7 +216,7 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
         *(train(run, retrain) for run in runs),
         *(analyse(run) for run in runs),
         *(distil(run, engine) for run in runs),
-        *(energies(run, engine) for run in runs if get_variant(run.variant).network == "hamiltonian"),
+        *(energies(run, engine) for run in runs if has_energies(run)),
         *(enlarge(stage, run, retrain, engine) for stage, run in larger.items()),
         *([demonstrate(profile)] if everything else []),
         extend(runs, profile),

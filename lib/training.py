@@ -34,7 +34,7 @@ from lib.files import read_json, sha256, whole, write_json, write_text
 from lib.laws import get_law
 from lib.losses import Loss, get_loss, mae, relative
 from lib.memory import keep_freed_memory
-from lib.models import GraphNetwork
+from lib.models import PART, GraphNetwork
 from lib.networks import NETWORKS
 from lib.optimiser import Optimiser
 from lib.recipe import Recipe, recipe_of
@@ -49,8 +49,6 @@ ROUND = 100
 """Steps between two validations; also where a training can be resumed."""
 CHECKPOINT_SECONDS = 20.0
 VALIDATION_GRAPHS = 1_000
-PART = 4_000
-"""Graphs evaluated at once."""
 N_BODIES = 4
 
 
