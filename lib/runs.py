@@ -12,12 +12,15 @@ from lib.variants import VARIANTS, get_variant
 DIMENSIONS = (2, 3)
 CORE = ("spring", "r1", "r2", "charge")
 """Laws of the paper's Tables 1 and 5."""
-RELEASED = tuple(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE)
+RELEASED = (
+    *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
+    *(f"{law}-2d/hamiltonian" for law in ("spring", "charge")),
+)
 """Systems, or runs of them, whose trained weights and results are part of the project."""
 RECORDED = (
     *(f"{law}-2d/{variant}-reciprocal" for law in CORE for variant in ("standard", "l1", "kl", "pruning")),
     *(f"{law}-2d/{variant}" for law in ("damped", "own_length") for variant in ("bottleneck", "reciprocal")),
-    *(f"{law}-2d/standard-seed1" for law in ("r2", "charge")),
+    *(f"{law}-2d/{variant}-seed1" for law in ("r2", "charge") for variant in VARIANTS),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
 does (that of `bottleneck` is `reciprocal`), both under laws with friction and without reaction, and further seeds."""

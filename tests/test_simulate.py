@@ -22,9 +22,10 @@ isolated = pytest.mark.parametrize(
 )
 
 
-def run(law, count=48, dim=2, n=4, seed=1, **options):
-    times = snapshot_times(law)
-    bodies, solution = simulate(law, initial_bodies(law, count, n, dim, seed), times, **options)
+def run(law, dim=2, seed=1):
+    """Bodies at close times: all tests ask for as many of them, so that a law is compiled once."""
+    times = np.linspace(0, snapshot_times(law)[-1], 1001)
+    bodies, solution = simulate(law, initial_bodies(law, 32, 4, dim, seed), times)
     assert solution.complete.all()
     return times, bodies
 
@@ -32,9 +33,8 @@ def run(law, count=48, dim=2, n=4, seed=1, **options):
 @every_law
 @every_dim
 def test_energy_is_conserved_but_for_what_friction_takes(law, dim):
-    # times close enough for a spline through them to integrate what friction takes
-    times = np.linspace(0, snapshot_times(law)[-1], 1001)
-    bodies, _ = simulate(law, initial_bodies(law, 32, 4, dim, seed=1), times)
+    # times are close enough for a spline through them to integrate what friction takes
+    times, bodies = run(law, dim)
     error = energy_error(law, times, bodies).max(axis=-1)
     # a force without reaction turns about within an encounter, faster than a spline can follow
     assert np.quantile(error, 0.95) < (1e-5 if get_law(law).one_sided is None else 2e-3)
@@ -145,15 +145,15 @@ def test_the_method_converges_at_its_order(kepler):
 
 @pytest.mark.parametrize("law", ["spring", "r1", "r2", "charge", "damped", "string_ball"])
 def test_scipy_at_a_tight_tolerance_agrees(law):
-    times, bodies = run(law, count=3, seed=9)
+    times, bodies = run(law, seed=9)
     rate = jax.jit(derivative(law))
-    for found in bodies:
+    for found in bodies[:3]:
         start, fixed = found[0, :, :4], found[0, :, 4:]
         reference = solve_ivp(
             lambda t, y, fixed=fixed: np.asarray(rate(y.reshape(4, 4), fixed)).ravel(),
-            (0, times[20]), start.ravel(), method="DOP853", t_eval=[times[20]], rtol=1e-12, atol=1e-12,
+            (0, times[200]), start.ravel(), method="DOP853", t_eval=[times[200]], rtol=1e-12, atol=1e-12,
         )  # fmt: skip
-        np.testing.assert_allclose(found[20, :, :4].ravel(), reference.y[:, -1], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found[200, :, :4].ravel(), reference.y[:, -1], rtol=1e-5, atol=1e-5)
 
 
 def test_trajectories_depend_neither_on_company_nor_on_cores():
@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_bits():
 
 @every_law
 def test_any_number_of_bodies(law):
-    for n in (2, 3, 9):
+    for n in (2, 9):
         made = make(System(law, 3), 3, n=n)
         assert made.features.shape == (3, 100, n, 8) and made.accelerations.shape == (3, 100, n, 3)
 
