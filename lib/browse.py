@@ -38,6 +38,17 @@ def counted(table: pd.DataFrame) -> str:
     )
 
 
+def seeds(table: pd.DataFrame) -> str:
+    """How many runs of further seeds hold the law, and which do not."""
+    table = results.distilled(table)
+    further = table[(table["seed"] > 0) & table["variant"].isin(list(VARIANTS))]
+    missed = [f"`{row.system}/{row.variant}-seed{row.seed}`" for row in further[further["recovered"] != "true"].itertuples()]
+    return (
+        f"Of {len(further)} runs with further seeds ({', '.join(dict.fromkeys(further['system']))}) "
+        f"{len(further) - len(missed)} hold it{', not ' if missed else ''}{', '.join(missed)}."
+    )
+
+
 def losses(table: pd.DataFrame) -> str:
     """The loss per node of each run of seed 0, that of its closed form, and the paper's (its Table 3) in brackets."""
 

@@ -47,6 +47,8 @@ class Neighbourhoods:
 Draw = Callable[[np.random.Generator, int], Neighbourhoods]
 """draw(rng, count): so many receivers at random, with their neighbours."""
 Reverse = Callable[[Tensor], Tensor]
+APART = 20
+"""Steps between two looks, at least: a look takes as long as several."""
 
 
 class NeighbourNetwork(MessagePassing):
@@ -104,7 +106,7 @@ class NeighbourNetwork(MessagePassing):
 def learn(
     model: NeighbourNetwork, draw: Draw, recipe: Recipe, watched: Neighbourhoods, seed: int = 0, looks: int = 50
 ) -> list[dict[str, float]]:
-    """Train a model in place; what was seen at so many looks: receivers, and the loss per receiver of `watched`.
+    """Train a model in place; what was seen at so many looks at most: receivers, and the loss per receiver of `watched`.
 
     A recipe's `graphs` and `batch` count receivers. Raises `FloatingPointError` if training diverges.
     """
@@ -115,7 +117,7 @@ def learn(
     noise = torch.Generator().manual_seed(seed)
     low_precision = recipe.bfloat16 and has_bfloat16(device)
     steps = math.ceil(recipe.graphs / recipe.batch)
-    every, history = max(1, steps // looks), []
+    every, history = max(APART, steps // looks), []
     for step in tqdm(range(steps), unit="step", disable=None):
         seen = draw(rng, recipe.batch).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=low_precision):

@@ -35,7 +35,7 @@ def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
     assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
 
-@pytest.mark.parametrize("shown", [browse.recovered, browse.counted, browse.losses, browse.potentials])
+@pytest.mark.parametrize("shown", [browse.recovered, browse.counted, browse.losses, browse.potentials, browse.seeds])
 def test_the_readme_shows_the_figures_of_the_table(shown):
     words = (paths.ROOT / "README.md").read_text()
     assert " ".join(shown(results.gather("full")).split()) in " ".join(words.split())
