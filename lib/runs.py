@@ -14,7 +14,7 @@ CORE = ("spring", "r1", "r2", "charge")
 """Laws of the paper's Tables 1 and 5."""
 RELEASED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
-    *(f"{law}-2d/hamiltonian" for law in ("spring", "charge")),
+    *(f"{law}-2d/hamiltonian" for law in CORE),
 )
 """Systems, or runs of them, whose trained weights and results are part of the project."""
 RECORDED = (
