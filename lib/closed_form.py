@@ -21,7 +21,6 @@ import sympy
 import torch
 from scipy.optimize import least_squares
 
-from lib.compilation import keep_programs
 from lib.forces import input_names, pair_inputs
 from lib.laws import get_law
 from lib.losses import relative
@@ -60,7 +59,6 @@ class ClosedForm:
 
     def __call__(self, bodies: np.ndarray) -> np.ndarray:
         """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2]."""
-        keep_programs()
         function, constants = self.function
         return np.asarray(function(constants, Arrangement.of(self.system, bodies)))
 
