@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 import sympy
 import torch
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, minimize_scalar
+from sympy.core.relational import Relational
 
 from lib.forces import input_names, pair_inputs
 from lib.laws import get_law
@@ -35,6 +36,8 @@ WORTH = 1.01
 """A constant is set to zero or shortened if the error grows at most so many times."""
 NEGLIGIBLE = 1e-6
 """Relative error that is none."""
+SHIFT = 0.03
+"""Part of itself by which a threshold is moved at most."""
 ROBUST = 0.01
 """Relative error at which a residual begins to count by its size instead of its square."""
 
@@ -63,19 +66,31 @@ class ClosedForm:
         return np.asarray(function(constants, Arrangement.of(self.system, bodies)))
 
     @cached_property
-    def function(self) -> tuple[Callable[[np.ndarray, Arrangement], jax.Array], np.ndarray]:
-        """Accelerations as a function of constants and an arrangement of bodies; the constants' values, softening first."""
-        values: list[float] = [self.softening]
+    def opened(self) -> tuple[list[sympy.Expr], list[sympy.Expr], list[sympy.Symbol], list[float]]:
+        """Edge and node with symbols in place of their constants, these symbols, and the constants' values."""
+        values: list[float] = []
         symbols: list[sympy.Symbol] = []
 
-        def open_up(expression: sympy.Expr) -> sympy.Expr:
+        def open_up(expression: sympy.Basic) -> sympy.Basic:
             if isinstance(expression, sympy.Float):
                 values.append(float(expression))
                 symbols.append(sympy.Symbol(f"constant{len(symbols)}", real=True))
                 return symbols[-1]
             return expression.func(*map(open_up, expression.args)) if expression.args else expression
 
-        edge, node = ([open_up(e) for e in expressions] for expressions in (self.edge, self.node))
+        return [open_up(e) for e in self.edge], [open_up(e) for e in self.node], symbols, values
+
+    @cached_property
+    def thresholds(self) -> np.ndarray:
+        """Which constants, in the order of `function`, stand in a condition: where a formula jumps, it has no slope in them."""
+        edge, node, symbols, _ = self.opened
+        conditions = {s for e in (*edge, *node) for condition in e.atoms(Relational) for s in condition.free_symbols}
+        return np.array([False, *(symbol in conditions for symbol in symbols)])
+
+    @cached_property
+    def function(self) -> tuple[Callable[[np.ndarray, Arrangement], jax.Array], np.ndarray]:
+        """Accelerations as a function of constants and an arrangement of bodies; the constants' values, softening first."""
+        edge, node, symbols, values = self.opened
         dim = self.system.dim
         names = [*symbols, *(sympy.Symbol(name, real=True) for name in input_names(dim))]
         edge_function = sympy.lambdify(names, edge, "jax", cse=True)
@@ -96,7 +111,7 @@ class ClosedForm:
             features = jnp.moveaxis(jnp.concatenate([arranged.bodies, received], axis=-1), -1, 0)
             return columns(node_function(*rest, *features), features[0])
 
-        return accelerations, np.array(values)
+        return accelerations, np.array([self.softening, *values])
 
     def with_constants(self, values: np.ndarray) -> ClosedForm:
         """The same formula with other constants, in the order of `function`."""
@@ -157,6 +172,7 @@ class _Fit:
 
     def __init__(self, form: ClosedForm, bodies: np.ndarray, accelerations: np.ndarray) -> None:
         function, self.start = form.function
+        self.thresholds = form.thresholds
         arranged = Arrangement.of(form.system, bodies)
         weight = 1 / (1 + np.linalg.norm(accelerations, axis=-1, keepdims=True))
         self.predict = lambda constants: np.asarray(function(constants, arranged))
@@ -172,6 +188,26 @@ class _Fit:
 
     def refine(self, start: np.ndarray, free: np.ndarray) -> np.ndarray:
         """Constants with the smallest robust relative error; those not `free` [constants] stay as they start."""
+        found = self._descend(start, free & ~self.thresholds)
+        if not (moving := np.flatnonzero(free & self.thresholds)).size:
+            return found
+        for index in moving:
+            found = self._shift(found, index)
+        return self._descend(found, free & ~self.thresholds)
+
+    def _shift(self, start: np.ndarray, index: int) -> np.ndarray:
+        """A threshold moved to where the error is least: a search, as the error has no slope in it."""
+
+        def moved(at: float) -> np.ndarray:
+            constants = start.copy()
+            constants[index] = at
+            return constants
+
+        reach = sorted(start[index] * np.array([1 - SHIFT, 1 + SHIFT]))
+        found = minimize_scalar(lambda at: self.error(moved(at)), bounds=reach, options={"xatol": NEGLIGIBLE})
+        return min((start, moved(found.x)), key=self.error)
+
+    def _descend(self, start: np.ndarray, free: np.ndarray) -> np.ndarray:
         if not free.any():
             return start
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib import closed_form, messages, readings, symbolic, training, verdict
+from lib import closed_form, jumps, messages, readings, symbolic, training, verdict
 from lib.datasets import Trajectories
 from lib.forces import input_names
 from lib.laws import get_law
@@ -40,14 +40,16 @@ def distil_messages(
 ) -> Iterator[Distilled]:
     """Each reading's fronts and verdict: first as sent, then, if one asks for more, with the gauge undone.
 
-    So many quiet edges are fitted, drawn by `rng`; `search` goes to `symbolic.regress`.
+    So many quiet edges are fitted, drawn by `rng`, beyond and within the jump of a reading that has one; `search` goes to
+    `symbolic.regress`.
     """
     names, probes = input_names(run.system.dim), verdict.frozen_probe(run.system)
     everything = messages.extract(model, run, trajectories)
     for reading in readings.readings(model, run, trajectories):
         calm = reading.of_edges(everything).quiet()
         drawn = calm.take(rng.choice(len(calm.messages), edges, replace=False))
-        fronts = symbolic.regress(drawn.inputs, drawn.messages, names, **search)
+        jump = jumps.find(calm.inputs, calm.messages)
+        fronts = symbolic.regress(drawn.inputs, drawn.messages, names, jump=jump, **search)
         yield Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
 
 

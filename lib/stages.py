@@ -16,7 +16,7 @@ from lib.variants import get_variant
 NOTEBOOKS = paths.ROOT / "notebooks"
 SPLITS = ("train", "validation", "test")
 DEMONSTRATED = ("spring", 2, "reciprocal")
-DISTILLATION = ("central", "readings", "distillation", "engines", "symbolic", "verdict")
+DISTILLATION = ("central", "readings", "jumps", "distillation", "engines", "symbolic", "verdict")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ import sympy
 from tqdm import tqdm
 
 from lib.engines import STOPPED, Candidates, describe, get_engine
+
+if TYPE_CHECKING:
+    from lib.jumps import Jump
 
 log = logging.getLogger(__name__)
 
@@ -167,19 +171,24 @@ def regress(
     seed: int = 0,
     engine: str = "operon",
     functions: Sequence[str] = (),
+    jump: Jump | None = None,
     workers: int = 2,
 ) -> list[Front]:
     """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side.
 
     Interrupted, it gives what was found so far.
     `functions` may stand in expressions besides sums, products and quotients: any that the engine and SymPy both name.
+    Of edges' inputs the targets may have a `jump`, on both sides of which expressions then differ.
     """
     candidates = get_engine(engine)
+    seen, known = (x, names) if jump is None else (jump.indicator(x), jump.names(names))
 
     def search(column: int) -> Front:
         started = time.monotonic()
         y = targets[:, column].astype(float)
-        found = candidates(x, y, names, evaluations, seed + column, functions)
+        found = candidates(seen, y, known, evaluations, seed + column, functions)
+        if jump is not None:
+            found = [jump.written_out(text, names) for text in found]
         table = pareto(found, x, y, names)
         return Front(table, describe(engine), seed + column, time.monotonic() - started)
 

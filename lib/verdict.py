@@ -258,4 +258,7 @@ def radial(expression: str, direction: list[float], system: System) -> sympy.Exp
     size = float(np.linalg.norm(direction)) or 1.0
     offset = parsed.xreplace(dict.fromkeys(axes, sympy.Integer(0)))
     along = parsed.xreplace({axis: float(d) / size * r for axis, d in zip(axes, direction, strict=True)})
-    return simplest(sympy.cancel((along - offset) / size))
+    said = sympy.piecewise_fold((along - offset) / size)
+    if isinstance(said, sympy.Piecewise):
+        return said.func(*((simplest(sympy.cancel(case)), where) for case, where in said.args))
+    return simplest(sympy.cancel(said))
