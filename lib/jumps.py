@@ -23,6 +23,8 @@ INDICATOR = "beyond"
 """Name of the input that is 1 beyond the jump and 0 within."""
 NEAR = 0.02
 """Share of edges, nearest in distance, that are fitted on either side."""
+FEWEST = 200
+"""Edges on either side below which nothing is looked for: they may come from few trajectories."""
 GRID = 200
 """Distances tried, at quantiles; the best is then refined to the edge."""
 WORTH = 0.5
@@ -61,7 +63,7 @@ def find(inputs: np.ndarray, messages: np.ndarray) -> Jump | None:
     line = inputs[order, :dim] / r[:, None]
     along = ((messages - messages.mean(axis=0))[order].astype(float) * line).sum(axis=1)
     width = int(NEAR * len(r))
-    if width < 20:
+    if width < FEWEST:
         return None
 
     def explained(cut: int) -> tuple[float, float]:

@@ -39,7 +39,7 @@ def test_none_is_found_in_a_law_without(law, gauge):
 
 def test_none_is_found_in_few_edges():
     inputs, messages = components("discontinuous", "force")
-    assert jumps.find(inputs[:500], messages[:500]) is None
+    assert jumps.find(inputs[:5000], messages[:5000]) is None
 
 
 def test_a_jump_smoothed_by_a_network_is_found_at_its_middle():
