@@ -21,13 +21,15 @@ from lib.symbolic import parse, simplest
 
 INDICATOR = "beyond"
 """Name of the input that is 1 beyond the jump and 0 within."""
-NEAR = 0.02
+NEAR = 0.05
 """Share of edges, nearest in distance, that are fitted on either side."""
-FEWEST = 200
+HOLE = 0.5
+"""Part of these, the nearest, that are left out: a network goes over from one side to the other, and does not jump."""
+FEWEST = 500
 """Edges on either side below which nothing is looked for: they may come from few trajectories."""
 GRID = 200
-"""Distances tried, at quantiles; the best is then refined to the edge."""
-WORTH = 0.5
+"""Distances tried, at quantiles."""
+WORTH = 0.2
 """Share of what a continuous fit leaves unexplained that a jump must explain."""
 LARGE = 0.1
 """Root mean square of the step, against the spread of all messages, from which on it is a jump."""
@@ -66,22 +68,35 @@ def find(inputs: np.ndarray, messages: np.ndarray) -> Jump | None:
     if width < FEWEST:
         return None
 
-    def explained(cut: int) -> tuple[float, float]:
-        """Of a jump before edge `cut`: the share it explains of what is left, and its size."""
+    def sides(cut: int) -> tuple[slice, np.ndarray, np.ndarray]:
+        """Edges near the cut, the terms continuous at it, [edges, 6], and those of a step there, [edges, 2]."""
         here = slice(cut - width, cut + width)
-        apart = (r[here] - (r[cut - 1] + r[cut]) / 2) / (r[here][-1] - r[here][0])
-        after = (apart > 0).astype(float)
-        terms = np.column_stack([np.ones_like(apart), apart, np.maximum(apart, 0), after])
-        terms = np.column_stack([terms, terms * heavy[here, None]])[:, [0, 1, 2, 4, 5, 6, 3, 7]]
-        smooth, torn = (np.linalg.lstsq(terms[:, :columns], along[here], rcond=None)[0] for columns in (6, 8))
-        left = [((along[here] - terms[:, : len(fit)] @ fit) ** 2).sum() for fit in (smooth, torn)]
-        size = np.sqrt(np.mean((terms[:, 6:] @ torn[6:])[apart > 0] ** 2))
-        return 1 - left[1] / max(left[0], 1e-300), float(size / along.std())
+        apart = (r[here] - r[cut]) / (r[here][-1] - r[here][0])
+        smooth = np.column_stack([np.ones_like(apart), apart, np.maximum(apart, 0)])
+        masses = np.column_stack([np.ones_like(apart), heavy[here]])
+        return here, (smooth[:, :, None] * masses[:, None]).reshape(2 * width, -1), masses
 
-    coarse = np.linspace(width, len(r) - width, GRID).astype(int)
-    first = max(coarse, key=lambda cut: explained(cut)[0])
-    gap = coarse[1] - coarse[0]
-    fine = np.unique(np.clip(np.arange(first - gap, first + gap + 1, max(1, gap // 100)), width, len(r) - width))
-    cut = max(fine, key=lambda cut: explained(cut)[0])
-    share, size = explained(cut)
-    return Jump(float(r[cut - 1] + r[cut]) / 2) if share > WORTH and size > LARGE else None
+    def explained(cut: int) -> float:
+        """Share that a jump at the cut explains of what is left; of one too small to count, none."""
+        here, smooth, step = sides(cut)
+        near = along[here][aside]
+        step = np.where(beyond[:, None], step, 0.0)[aside]
+        terms = np.column_stack([smooth[aside], step])
+        left = [((near - x @ np.linalg.lstsq(x, near, rcond=None)[0]) ** 2).sum() for x in (smooth[aside], terms)]
+        size = step @ np.linalg.lstsq(terms, near, rcond=None)[0][-2:]
+        size = np.sqrt(2 * (size**2).mean()) / along.std()
+        return float(1 - left[1] / left[0]) if size > LARGE else 0.0
+
+    beyond = np.arange(2 * width) >= width
+    aside = np.abs(np.arange(2 * width) - width + 0.5) > HOLE * width
+    cut = max(np.linspace(width, len(r) - width, GRID).astype(int), key=explained)
+    if explained(cut) < WORTH:
+        return None
+    # where, of all edges near it, messages change over from the one side's fit to the other's
+    here, smooth, step = sides(cut)
+    terms = np.column_stack([smooth, np.where(beyond[:, None], step, 0.0)])
+    fit = np.linalg.lstsq(terms[aside], along[here][aside], rcond=None)[0]
+    within, after = (along[here] - np.column_stack([smooth, side * step]) @ fit for side in (0, 1))
+    wrong = np.concatenate([[0.0], np.cumsum(within**2 - after**2)])
+    first = here.start + int(np.argmin(wrong))
+    return Jump(float(r[first - 1] + r[first]) / 2)
