@@ -40,15 +40,16 @@ def distil_messages(
 ) -> Iterator[Distilled]:
     """Each reading's fronts and verdict: first as sent, then, if one asks for more, with the gauge undone.
 
-    So many quiet edges are fitted, drawn by `rng`, beyond and within the jump of a reading that has one; `search` goes to
+    So many quiet edges are fitted, drawn by `rng`, of a reading with a jump away from it; `search` goes to
     `symbolic.regress`.
     """
     names, probes = input_names(run.system.dim), verdict.frozen_probe(run.system)
     everything = messages.extract(model, run, trajectories)
     for reading in readings.readings(model, run, trajectories):
         calm = reading.of_edges(everything).quiet()
+        if jump := jumps.find(calm.inputs, calm.messages):
+            calm = calm.take(jump.clear(calm.inputs))
         drawn = calm.take(rng.choice(len(calm.messages), edges, replace=False))
-        jump = jumps.find(calm.inputs, calm.messages)
         fronts = symbolic.regress(drawn.inputs, drawn.messages, names, jump=jump, **search)
         yield Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
 

@@ -40,6 +40,13 @@ class Jump:
     """A distance at which messages jump."""
 
     at: float
+    ramp: tuple[float, float]
+    """Distances between which a network may be on its way from one side to the other."""
+
+    def clear(self, inputs: np.ndarray) -> np.ndarray:
+        """Which edges [edges, dim+5] are not on the ramp."""
+        r = inputs[:, inputs.shape[1] - 5]
+        return (r < self.ramp[0]) | (r > self.ramp[1])
 
     def names(self, names: list[str]) -> list[str]:
         """An edge's names and the indicator's."""
@@ -99,4 +106,5 @@ def find(inputs: np.ndarray, messages: np.ndarray) -> Jump | None:
     within, after = (along[here] - np.column_stack([smooth, side * step]) @ fit for side in (0, 1))
     wrong = np.concatenate([[0.0], np.cumsum(within**2 - after**2)])
     first = here.start + int(np.argmin(wrong))
-    return Jump(float(r[first - 1] + r[first]) / 2)
+    hole = int(HOLE * width)
+    return Jump(float(r[first - 1] + r[first]) / 2, (float(r[cut - hole]), float(r[cut + hole])))

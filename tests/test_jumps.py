@@ -52,7 +52,7 @@ def test_a_jump_smoothed_by_a_network_is_found_at_its_middle():
 @pytest.mark.parametrize("text", ["1.3*beyond*dx*(r - 0.99)/r + 0.2*m1", "(0.5*beyond - dx)*beyond/(beyond + r)", "0.3*dx"])
 def test_what_is_said_of_the_indicator_is_said_in_cases(text):
     inputs, _ = components("discontinuous", "force")
-    jump = jumps.Jump(AT)
+    jump = jumps.Jump(AT, (AT, AT))
     written = symbolic.parse(jump.written_out(text, NAMES), NAMES)
     said = symbolic.evaluate(symbolic.parse(text, jump.names(NAMES)), jump.indicator(inputs), jump.names(NAMES))
     assert np.allclose(symbolic.evaluate(written, inputs, NAMES), said)
