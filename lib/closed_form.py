@@ -28,7 +28,7 @@ from lib.losses import relative
 from lib.runs import System
 from lib.symbolic import parse, rounded, simplest
 
-SLACKS = (0.02, 3e-3, 5e-4, 1e-4, 0.0)
+SLACKS = (0.02, 3e-3, 5e-4, 1e-4, 1e-5, 0.0)
 """How much of its target's variance an expression may leave unexplained beyond its front's best, to be tried."""
 HARDLY = 1.1
 """Of several forms the simplest is taken whose error is at most so many times the best."""
@@ -205,7 +205,10 @@ class _Fit:
 
         reach = sorted(start[index] * np.array([1 - SHIFT, 1 + SHIFT]))
         found = minimize_scalar(lambda at: self.error(moved(at)), bounds=reach, options={"xatol": NEGLIGIBLE})
-        return min((start, moved(found.x)), key=self.error)
+        least = min(start[index], found.x, key=lambda at: self.error(moved(at)))
+        # graphs between two edges cannot tell one distance from another: the shortest number does
+        short = (float(f"{least:.{digits - 1}e}") for digits in range(2, 9))
+        return moved(next((at for at in short if self.error(moved(at)) <= self.error(moved(least))), least))
 
     def _descend(self, start: np.ndarray, free: np.ndarray) -> np.ndarray:
         if not free.any():
