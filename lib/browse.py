@@ -90,7 +90,7 @@ def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, sou
     lines = [f"| | {' | '.join(f'`{variant}`' for variant in VARIANTS)} |", "|---" * (len(VARIANTS) + 1) + "|"]
     for system in dict.fromkeys(table["system"]):
         cells = [
-            rows.get((system, variant), "")
+            rows.get((system, variant), "–")
             + (f" ({theirs(published[system, variant])})" if (system, variant) in published.index else "")
             for variant in VARIANTS
         ]
