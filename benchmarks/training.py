@@ -167,8 +167,8 @@ def throughput(steps: int, repeats: int = 3) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def trained(run: Run, recipe: Recipe) -> dict[str, Any]:
-    """Card of a training in a workspace of its own, which shares the data and leaves nothing behind."""
+def trained(run: Run, recipe: Recipe) -> tuple[nn.Module, dict[str, Any]]:
+    """Network and card of a training in a workspace of its own, which shares the data and leaves nothing behind."""
     datasets.load(run.system, "test", run.profile)
     data = paths.workspace(run.profile) / "data"
     before = os.environ.get("WORKSPACE")
@@ -176,13 +176,12 @@ def trained(run: Run, recipe: Recipe) -> dict[str, Any]:
         Path(folder, "data").symlink_to(data)
         os.environ["WORKSPACE"] = folder
         try:
-            _, card = training.train(run, recipe)
+            return training.train(run, recipe)
         finally:
             if before is None:
                 del os.environ["WORKSPACE"]
             else:
                 os.environ["WORKSPACE"] = before
-    return card
 
 
 def recipes(run: Run, graphs: int) -> dict[str, Recipe]:
@@ -210,13 +209,13 @@ def search(graphs: int) -> pd.DataFrame:
     run = parse_run("spring-2d", "bottleneck")
     rows, allowed = [], 0.0
     for name, recipe in recipes(run, graphs).items():
-        card = trained(run, recipe)
+        _, card = trained(run, recipe)
         seconds = card["train_seconds"]
         allowed = allowed or seconds
         affordable = int(graphs * allowed / seconds)
         # the released recipe's own seconds are the measure, and near enough is the same
         same = abs(affordable / graphs - 1) < 0.1
-        equal = card if same else trained(run, replace(recipe, graphs=affordable))
+        equal = card if same else trained(run, replace(recipe, graphs=affordable))[1]
         rows.append(
             {
                 "recipe": name,
@@ -242,7 +241,7 @@ def collisions(graphs: int) -> pd.DataFrame:
             "ours, mae": replace(ours, loss="mae"),
             f"ours, {ours.loss}": ours,
         }.items():
-            card = trained(run, recipe)
+            _, card = trained(run, recipe)
             losses = {key: card[key] for key in ("test_loss_per_node", "test_relative_error", "train_seconds")}
             rows.append({"system": system, "recipe": name, "graphs": graphs, **losses})
             print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.4g"), flush=True)

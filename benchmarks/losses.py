@@ -1,0 +1,73 @@
+"""Losses: every variant on the 2D systems under MAE, MSE, Huber's loss and the one that its law takes.
+
+    python -m benchmarks.losses                         # losses.csv
+    python -m benchmarks.losses --only spring-2d r1-2d  # these systems' rows alone, the others stay
+
+The recipe is the released one but for its loss and its number of graphs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from benchmarks.training import trained
+from lib import datasets, gauges, messages, readings
+from lib.files import write_text
+from lib.recipe import recipe_of
+from lib.runs import CORE, Run, select
+
+TABLE = Path(__file__).with_suffix(".csv")
+LOSSES = ("mae", "mse", "huber", "relative", "root_relative")
+SYSTEMS = [f"{law}-2d" for law in CORE]
+
+
+def in_best_gauge(model: nn.Module, run: Run) -> dict[str, float]:
+    """Trimmed R^2 in the general gauge of the messages: by channels, and as the node network reads them."""
+    validation, test = (datasets.load(run.system, split, run.profile).thinned(20) for split in ("validation", "test"))
+    view = readings.node_view(model, messages.extract(model, run, validation), validation.graphs()[0])
+    kept = messages.extract(model, run, test).trimmed()
+    channels = messages.choose_channels(kept, run.system.dim)
+    return {
+        "r2_gauge_trimmed": gauges.fits(kept, channels)["r2_gauge"],
+        "r2_gauge_trimmed_node": gauges.fits(kept.seen(view), np.arange(run.system.dim))["r2_gauge"],
+    }
+
+
+def compared(run: Run, graphs: int) -> list[dict[str, str | float]]:
+    """A row for each loss: the paper's and its rivals', and last the run's own where that is another."""
+    own = recipe_of(run)
+    rows = []
+    for loss in [name for name in LOSSES if name in ("mae", "mse", "huber", own.loss)]:
+        model, card = trained(run, replace(own, graphs=graphs, loss=loss))
+        errors = {key: card[key] for key in ("test_loss_per_node", "test_relative_error")}
+        row = {"system": str(run.system), "variant": run.variant, "loss": loss, "graphs": graphs}
+        rows.append(row | errors | in_best_gauge(model, run))
+    return rows
+
+
+def main() -> None:
+    """Train, print and write the table, system by system."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.losses", description=__doc__.splitlines()[0])
+    parser.add_argument("--graphs", type=int, default=300_000, help="training graphs of each run (default 300,000)")
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=SYSTEMS, metavar="SYSTEM", help=f"{', '.join(SYSTEMS)}")
+    options = parser.parse_args()
+    for system in options.only:
+        rows = []
+        for run in select([system]):
+            rows += compared(run, options.graphs)
+            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.4g"), flush=True)
+        kept = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(rows[0]))
+        table = pd.concat([kept[kept["system"] != system], pd.DataFrame(rows)]).sort_values(
+            "system", key=lambda names: names.map(SYSTEMS.index), kind="stable"
+        )
+        write_text(TABLE, table.to_csv(index=False, float_format="%.4g"))
+
+
+if __name__ == "__main__":
+    main()
