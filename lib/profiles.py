@@ -23,6 +23,8 @@ class Profile:
     """Edges that symbolic regression fits."""
     evaluations: int
     """Expressions that symbolic regression evaluates for one channel."""
+    fitting_graphs: int
+    """Graphs that the constants of a closed form are fitted to."""
     settling: int
     """Steps in which a liquid settles before its first snapshot."""
 
@@ -35,6 +37,7 @@ PROFILES: dict[str, Profile] = {
         batch=256,
         regression_edges=2_000,
         evaluations=300_000,
+        fitting_graphs=2_000,
         settling=5_000,
     ),
     "demo": Profile(
@@ -44,6 +47,7 @@ PROFILES: dict[str, Profile] = {
         batch=256,
         regression_edges=2_000,
         evaluations=150_000,
+        fitting_graphs=2_000,
         settling=1_000,
     ),
     "smoke": Profile(
@@ -53,6 +57,7 @@ PROFILES: dict[str, Profile] = {
         batch=256,
         regression_edges=500,
         evaluations=10_000,
+        fitting_graphs=200,
         settling=100,
     ),
 }

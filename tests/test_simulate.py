@@ -171,11 +171,18 @@ def test_the_same_seed_gives_the_same_bits():
     assert first.features.tobytes() != make(System("r1", 2), 200, seed=6).features.tobytes()
 
 
+@pytest.mark.parametrize("n", [2, 9])
 @every_law
-def test_any_number_of_bodies(law):
-    for n in (2, 9):
-        made = make(System(law, 3), 3, n=n)
-        assert made.features.shape == (3, 100, n, 8) and made.accelerations.shape == (3, 100, n, 3)
+def test_every_law_takes_any_number_of_bodies(law, n):
+    bodies = initial_bodies(law, 3, n, 3, seed=0)
+    assert bodies.shape == (3, n, 8) and accelerations(law, bodies).shape == (3, n, 3)
+    assert get_law(law).friction(n).shape == (n,) and np.isfinite(total_energy(law, bodies)).all()
+
+
+@pytest.mark.parametrize(("law", "n"), [("r1", 2), ("damped_uneven", 9), ("string", 9)])
+def test_any_number_of_bodies_is_followed(law, n):
+    made = make(System(law, 3), 3, n=n)
+    assert made.features.shape == (3, 100, n, 8) and made.accelerations.shape == (3, 100, n, 3)
 
 
 def test_stored_accelerations_are_those_of_the_stored_positions():

@@ -18,12 +18,14 @@ from lib.recipe import Recipe, recipe_of
 from lib.runs import parse_run
 from lib.variants import FURTHER
 
-RECIPE = Recipe(graphs=64 * 250, batch=64)
+RECIPE = Recipe(graphs=64 * 75, batch=64)
 
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path, monkeypatch):
+    """A place of its own, where training is looked at often, so that a short one is looked at several times."""
     monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(training, "ROUND", 30)
     return tmp_path
 
 
@@ -37,7 +39,7 @@ def same(one, two):
 
 @pytest.mark.parametrize("variant", FURTHER)
 def test_variants_of_other_work_learn(variant):
-    model, card = training.train(smoke(variant), replace(RECIPE, graphs=64 * 200))
+    model, card = training.train(smoke(variant), replace(RECIPE, graphs=64 * 60))
     first, last = (look["train_loss_per_node"] for look in card["history"])
     assert last < 0.8 * first
     assert same(model, training.load(smoke(variant))[0])
@@ -97,22 +99,22 @@ def test_saved_weights_reproduce_the_cards_loss():
 
 
 def test_a_diverging_training_stops_and_says_where():
-    wild = Recipe(graphs=64 * 250, batch=64, hidden_rate=1e12, other_rate=1e12)
+    wild = replace(RECIPE, hidden_rate=1e12, other_rate=1e12)
     with pytest.raises(FloatingPointError, match=r"spring-2d/reciprocal diverged: the loss is (nan|inf) by step \d+"):
         training.train(smoke(), wild)
     assert not paths.weights(smoke()).exists()
 
 
 def test_the_best_weights_on_validation_are_kept():
-    _, card = training.train(smoke("pruning"), Recipe(graphs=64 * 600, batch=64, hidden_rate=0.05, other_rate=0.05))
-    assert card["history"][-1]["graphs"] == 64 * 600
+    _, card = training.train(smoke("pruning"), Recipe(graphs=64 * 240, batch=64, hidden_rate=0.05, other_rate=0.05))
+    assert card["history"][-1]["graphs"] == 64 * 240
     pruned = [entry for entry in card["history"] if entry["channels"] == 2]
     assert card["graphs_of_best"] == min(pruned, key=lambda entry: entry["objective"])["graphs"]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains(loss):
-    _, card = training.train(smoke(), replace(RECIPE, graphs=64 * 150, loss=loss))
+    _, card = training.train(smoke(), replace(RECIPE, loss=loss))
     assert card["recipe"]["loss"] == loss
     assert card["history"][-1]["objective"] < card["history"][0]["objective"]
 
@@ -204,7 +206,7 @@ def test_rates_rise_then_fall_to_zero(name):
 
 @pytest.mark.parametrize("changed", [{"optimiser": "adam", "other_rate": 1e-3}, {"schedule": "one-cycle"}, {"bfloat16": False}])
 def test_other_recipes_train(changed):
-    _, card = training.train(smoke(), replace(RECIPE, graphs=64 * 150, **changed))
+    _, card = training.train(smoke(), replace(RECIPE, **changed))
     assert card["history"][-1]["objective"] < card["history"][0]["objective"]
 
 
