@@ -286,11 +286,16 @@ def compose(
 
 def _simplest(forms: list[ClosedForm], bodies: np.ndarray, accelerations: np.ndarray) -> tuple[_Fit, ClosedForm, np.ndarray]:
     """Of forms in order of complexity the first, fitted, whose error is hardly above the best."""
-    fits = [_Fit(form, bodies, accelerations) for form in forms]
-    found = [fit.refine(fit.start, np.ones(len(fit.start), bool)) for fit in fits]
-    errors = np.array([fit.error(constants) for fit, constants in zip(fits, found, strict=True)])
-    first = int(np.argmax(errors <= max(HARDLY * errors.min(), NEGLIGIBLE)))
-    return fits[first], forms[first], found[first]
+    tried: list[tuple[_Fit, ClosedForm, np.ndarray]] = []
+    errors: list[float] = []
+    for form in forms:
+        fit = _Fit(form, bodies, accelerations)
+        constants = fit.refine(fit.start, np.ones(len(fit.start), bool))
+        tried.append((fit, form, constants))
+        errors.append(fit.error(constants))
+        if HARDLY * errors[-1] <= NEGLIGIBLE:  # whatever comes later is chosen no more
+            break
+    return tried[int(np.argmax(np.array(errors) <= max(HARDLY * min(errors), NEGLIGIBLE)))]
 
 
 def shortened(form: ClosedForm, fit: _Fit, constants: np.ndarray) -> ClosedForm:
