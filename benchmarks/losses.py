@@ -60,8 +60,9 @@ def main() -> None:
     for system in options.only:
         rows = []
         for run in select([system]):
-            rows += compared(run, options.graphs)
-            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.4g"), flush=True)
+            found = compared(run, options.graphs)
+            print(pd.DataFrame(found).to_string(index=False, header=not rows, float_format="%.4g"), flush=True)
+            rows += found
         kept = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(rows[0]))
         table = pd.concat([kept[kept["system"] != system], pd.DataFrame(rows)]).sort_values(
             "system", key=lambda names: names.map(SYSTEMS.index), kind="stable"

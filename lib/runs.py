@@ -22,6 +22,7 @@ RECORDED = (
     *(f"{law}-2d/{variant}" for law in ("damped", "own_length") for variant in ("bottleneck", "reciprocal")),
     "discontinuous-2d/reciprocal",
     *(f"{law}-2d/{variant}-seed{seed}" for law in ("r2", "charge") for variant in VARIANTS for seed in (1, 2)),
+    *(f"spring-2d/{variant}-seed1" for variant in ("bottleneck", "reciprocal")),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
 does (that of `bottleneck` is `reciprocal`), both under laws with friction and without reaction, a law that jumps, and

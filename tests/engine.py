@@ -10,8 +10,8 @@ from pathlib import Path
 from lib import paths
 from lib.files import read_json
 
-RUNS = ["--only", "spring-2d", "--only", "charge-3d/reciprocal"]
-"""Every variant, and another law and dimension."""
+RUNS = ["spring-2d/reciprocal", "spring-2d/kl", "spring-2d/pruning", "spring-2d/hamiltonian", "charge-3d/l1"]
+"""A run of every kind: messages that are drawn, pruned, penalised or slopes of energies, another law and dimension."""
 
 
 def without_network() -> list[str]:
