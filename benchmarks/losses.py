@@ -63,10 +63,10 @@ def main() -> None:
             found = compared(run, options.graphs)
             print(pd.DataFrame(found).to_string(index=False, header=not rows, float_format="%.4g"), flush=True)
             rows += found
-        kept = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=list(rows[0]))
-        table = pd.concat([kept[kept["system"] != system], pd.DataFrame(rows)]).sort_values(
-            "system", key=lambda names: names.map(SYSTEMS.index), kind="stable"
-        )
+        table = pd.DataFrame(rows)
+        if TABLE.exists():
+            others = pd.read_csv(TABLE).query("system != @system")
+            table = pd.concat([others, table]).sort_values("system", key=lambda names: names.map(SYSTEMS.index), kind="stable")
         write_text(TABLE, table.to_csv(index=False, float_format="%.4g"))
 
 
