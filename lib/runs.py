@@ -20,13 +20,13 @@ RELEASED = (
 RECORDED = (
     *(f"{law}-2d/{variant}-reciprocal" for law in CORE for variant in ("standard", "l1", "kl", "pruning")),
     *(f"{law}-2d/{variant}" for law in ("damped", "own_length") for variant in ("bottleneck", "reciprocal")),
-    "discontinuous-2d/reciprocal",
+    *(f"discontinuous-2d/{variant}" for variant in ("bottleneck", "reciprocal")),
     *(f"{law}-2d/{variant}-seed{seed}" for law in ("r2", "charge") for variant in VARIANTS for seed in (1, 2)),
     *(f"spring-2d/{variant}-seed1" for variant in ("bottleneck", "reciprocal")),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
-does (that of `bottleneck` is `reciprocal`), both under laws with friction and without reaction, a law that jumps, and
-further seeds."""
+does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, and further
+seeds."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
     *(f"{law}-2d" for law in LAWS if law not in CORE),
