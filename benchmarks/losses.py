@@ -23,7 +23,8 @@ from lib.recipe import recipe_of
 from lib.runs import CORE, Run, select
 
 TABLE = Path(__file__).with_suffix(".csv")
-LOSSES = ("mae", "mse", "huber", "relative", "root_relative")
+RIVALS = ("mae", "mse", "huber")
+"""The paper's loss, and two others."""
 SYSTEMS = [f"{law}-2d" for law in CORE]
 
 
@@ -40,10 +41,10 @@ def in_best_gauge(model: nn.Module, run: Run) -> dict[str, float]:
 
 
 def compared(run: Run, graphs: int) -> list[dict[str, str | float]]:
-    """A row for each loss: the paper's and its rivals', and last the run's own where that is another."""
+    """A row for each of `RIVALS`, and one for the run's own loss where that is another."""
     own = recipe_of(run)
     rows = []
-    for loss in [name for name in LOSSES if name in ("mae", "mse", "huber", own.loss)]:
+    for loss in dict.fromkeys((*RIVALS, own.loss)):
         model, card = trained(run, replace(own, graphs=graphs, loss=loss))
         errors = {key: card[key] for key in ("test_loss_per_node", "test_relative_error")}
         row = {"system": str(run.system), "variant": run.variant, "loss": loss, "graphs": graphs}
@@ -55,7 +56,7 @@ def main() -> None:
     """Train, print and write the table, system by system."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.losses", description=__doc__.splitlines()[0])
     parser.add_argument("--graphs", type=int, default=300_000, help="training graphs of each run (default 300,000)")
-    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=SYSTEMS, metavar="SYSTEM", help=f"{', '.join(SYSTEMS)}")
+    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=SYSTEMS, metavar="SYSTEM", help=", ".join(SYSTEMS))
     options = parser.parse_args()
     for system in options.only:
         rows = []

@@ -10,9 +10,6 @@ from pathlib import Path
 from lib import paths
 from lib.files import read_json
 
-RUNS = ["spring-2d/reciprocal", "spring-2d/kl", "spring-2d/pruning", "spring-2d/hamiltonian", "charge-3d/l1"]
-"""A run of every kind: messages that are drawn, pruned, penalised or slopes of energies, another law and dimension."""
-
 
 def without_network() -> list[str]:
     """What to put before a command so that it has no network, if the system lets us."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 import nbformat
 import pandas as pd
 import pytest
-from engine import RUNS, batch, finished, results, without_network
+from engine import batch, finished, results, without_network
 
 import lib.batch
 from lib import argon, halos, paths, training
@@ -21,6 +21,8 @@ from lib.results import LARGER_PART, larger
 from lib.runs import LARGER, RELEASED, select
 from lib.stages import jobs
 
+RUNS = ["spring-2d/reciprocal", "spring-2d/kl", "spring-2d/pruning", "spring-2d/hamiltonian", "charge-3d/l1"]
+"""A run of every kind: messages that are drawn, pruned, penalised or slopes of energies, another law and dimension."""
 ASKED = [word for run in RUNS for word in ("--only", run)]
 
 
