@@ -29,6 +29,8 @@ SAVES_PER_STEP = 4
 """A step may pass this many save times at most; they are read off its dense output."""
 STEPS_PER_VISIT = 32
 """Steps between two looks at which lanes have ended."""
+STRAGGLING = 8
+"""The last trajectories under way go on in so many times fewer lanes."""
 
 Derivative = Callable[[Array, Array], Array]
 
@@ -146,7 +148,8 @@ def _integrate(
 ) -> None:
     """Fill in states [trajectories, times, *state] and attempted steps [trajectories], on one core."""
     count = len(initial)
-    lanes = min(lanes, 1 << max(count - 1, 0).bit_length())
+    if few_lanes_suffice(count, lanes):
+        lanes //= STRAGGLING
     grid = jnp.asarray(times, float)
     first_step = float(times[-1]) * 1e-4
     active = Lanes(
@@ -180,14 +183,21 @@ def _integrate(
         if (passenger < 0).all():
             return
         # the last stragglers need not drag empty lanes along
-        if queue == count and (passenger >= 0).sum() <= lanes // 8 and lanes >= 128:
-            kept = np.argsort(passenger < 0, kind="stable")[: lanes // 8]
+        if queue == count and few_lanes_suffice((passenger >= 0).sum(), lanes):
+            lanes //= STRAGGLING
+            kept = np.argsort(passenger < 0, kind="stable")[:lanes]
             active = jax.tree.map(lambda a, kept=kept: a[..., kept], active)
-            passenger, lanes = passenger[kept], lanes // 8
+            passenger = passenger[kept]
         active, to_save = _advance(active, derivative, grid, tolerance)
         found, first, reached = map(np.asarray, to_save)
         step, save, lane = np.nonzero(reached)
         states[passenger[lane], first[step, lane] + save] = found[step, save, ..., lane]
+
+
+def few_lanes_suffice(count: int, lanes: int) -> bool:
+    """Whether `count` trajectories need only every `STRAGGLING`th of so many lanes, enough of which are left to be compiled
+    alike. No other number of lanes is ever at work: to compile another takes longer than to leave lanes empty."""
+    return lanes >= 16 * STRAGGLING and count <= lanes // STRAGGLING
 
 
 def lanes_of(state: int) -> int:

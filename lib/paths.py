@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib.profiles import get_profile
-from lib.runs import Run, System
+
+if TYPE_CHECKING:
+    from lib.runs import Run, System
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "data" / "reference.csv"

@@ -356,7 +356,8 @@ def twins(pairs: pd.DataFrame, label: str) -> Figure:
 
 
 def heat(table: pd.DataFrame, title: str) -> Figure:
-    """Values between 0 and 1 as a heat map: rows systems or gauges, columns variants."""
+    """Values between 0 and 1 as a heat map: rows systems or gauges, columns variants, but for those without any."""
+    table = table.dropna(axis=1, how="all").dropna(how="all")
     figure, axis = plt.subplots(figsize=(0.95 * len(table.columns) + 1.6, 0.38 * len(table) + 1.1))
     look = {"fmt": ".3f", "annot_kws": {"size": "small"}, "cmap": "mako", "linewidths": 1}
     sns.heatmap(table.astype(float), annot=True, vmin=0, vmax=1, cbar=False, ax=axis, **look)

@@ -204,7 +204,7 @@ class Verdict:
         return asdict(self)
 
 
-def _law(matched: list[list[dict[str, Match]]], rows: list[np.ndarray]) -> tuple[str, list[int]] | None:
+def _law(matched: list[dict[int, dict[str, Match]]], rows: list[np.ndarray]) -> tuple[str, list[int]] | None:
     """Of the rows allowed of each front, the first that hold the law together, after their gauge; None if none do."""
     for gauge in GAUGES:
         accepted = [[int(k) for k in few if channel[k][gauge].accepted] for channel, few in zip(matched, rows, strict=True)]
@@ -220,12 +220,16 @@ def _law(matched: list[list[dict[str, Match]]], rows: list[np.ndarray]) -> tuple
 
 def judge(fronts: list[pd.DataFrame], system: System, probes: Probe) -> Verdict:
     """The verdict on the fronts of a run's channels."""
-    matched = [[match(text, system, probes) for text in front["expression"]] for front in fronts]
     faithful = [np.flatnonzero(front["loss"] <= front["loss"].min() + FAITHFUL) for front in fronts]
+    chosen = [int(np.argmax(front["chosen"])) for front in fronts]
+    matched = [
+        {int(k): match(front["expression"].iloc[k], system, probes) for k in {*few, row}}
+        for front, few, row in zip(fronts, faithful, chosen, strict=True)
+    ]
     own = [few[front["chosen"].to_numpy()[few]] for front, few in zip(fronts, faithful, strict=True)]
     law, choice = _law(matched, faithful), _law(matched, own)
     if law is None:
-        rows = [int(np.argmax(front["chosen"])) for front in fronts]
+        rows = chosen
         found = [min(channel[row].values(), key=lambda m: m.inside) for channel, row in zip(matched, rows, strict=True)]
     else:
         rows = law[1]

@@ -21,9 +21,16 @@ from lib.variants import FURTHER
 RECIPE = Recipe(graphs=64 * 75, batch=64)
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Trajectories that all trainings of this file read, simulated by the first."""
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture(autouse=True)
-def workspace(tmp_path, monkeypatch):
+def workspace(data, tmp_path, monkeypatch):
     """A place of its own, where training is looked at often, so that a short one is looked at several times."""
+    (tmp_path / "data").symlink_to(data)
     monkeypatch.setenv("WORKSPACE", str(tmp_path))
     monkeypatch.setattr(training, "ROUND", 30)
     return tmp_path
@@ -106,8 +113,8 @@ def test_a_diverging_training_stops_and_says_where():
 
 
 def test_the_best_weights_on_validation_are_kept():
-    _, card = training.train(smoke("pruning"), Recipe(graphs=64 * 240, batch=64, hidden_rate=0.05, other_rate=0.05))
-    assert card["history"][-1]["graphs"] == 64 * 240
+    _, card = training.train(smoke("pruning"), Recipe(graphs=64 * 150, batch=64, hidden_rate=0.05, other_rate=0.05))
+    assert card["history"][-1]["graphs"] == 64 * 150
     pruned = [entry for entry in card["history"] if entry["channels"] == 2]
     assert card["graphs_of_best"] == min(pruned, key=lambda entry: entry["objective"])["graphs"]
 
