@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,8 +10,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import sympy
-from matplotlib.animation import FuncAnimation, PillowWriter
-from matplotlib.artist import Artist
+from matplotlib.animation import PillowWriter
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
@@ -55,9 +55,22 @@ def trails(features: np.ndarray, count: int = 4) -> Figure:
     return figure
 
 
+def film(figure: Figure, draw: Callable[[int], None], moments: Iterable[int], path: Path, fps: int) -> None:
+    """Write a GIF of what `draw` makes of the figure at each moment, laid out once, and close the figure."""
+    moments, writer = list(moments), PillowWriter(fps=fps)
+    draw(moments[0])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    with writer.saving(figure, path, plt.rcParams["savefig.dpi"]):
+        for moment in moments:
+            draw(moment)
+            writer.grab_frame()
+    plt.close(figure)
+
+
 def animate(bodies: np.ndarray, path: Path, frames: int = 50, tail: int = 25) -> None:
     """Write a trajectory [times, n, 2*dim+2] as a small GIF: each body with the tail of its recent path."""
-    figure, axis = plt.subplots(figsize=(3, 3), dpi=64)
+    figure, axis = plt.subplots(figsize=(3, 3))
     low, high = bodies[..., :2].min(axis=(0, 1)), bodies[..., :2].max(axis=(0, 1))
     centre, half = (low + high) / 2, 0.55 * max(high - low)
     axis.set(xlim=centre[0] + [-half, half], ylim=centre[1] + [-half, half], aspect="equal", xticks=[], yticks=[])
@@ -65,15 +78,12 @@ def animate(bodies: np.ndarray, path: Path, frames: int = 50, tail: int = 25) ->
     paths = [axis.plot([], [], color=colour, alpha=0.5, linewidth=1.5)[0] for colour in colours]
     dots = axis.scatter(*bodies[0, :, :2].T, s=25 * bodies[0, :, -1] ** (2 / 3), c=colours, zorder=3)
 
-    def draw(now: int) -> list[Artist]:
+    def draw(now: int) -> None:
         for k, line in enumerate(paths):
             line.set_data(*bodies[max(0, now - tail) : now + 1, k, :2].T)
         dots.set_offsets(bodies[now, :, :2])
-        return [*paths, dots]
 
-    steps = np.linspace(0, len(bodies) - 1, frames).astype(int)
-    FuncAnimation(figure, draw, steps).save(path, PillowWriter(fps=15))
-    plt.close(figure)
+    film(figure, draw, np.linspace(0, len(bodies) - 1, frames).astype(int), path, fps=15)
 
 
 def force_profile(law: Law) -> Figure:
@@ -256,22 +266,23 @@ def formation(watched: pd.DataFrame) -> Figure:
 def animate_formation(watched: pd.DataFrame, sent: list[np.ndarray], force: np.ndarray, path: Path) -> None:
     """Write the messages [edges, channels] of each moment against their best fit on the force [edges, dim] as a small GIF."""
     channels = force.shape[1]
-    figure, axes = plt.subplots(1, channels, figsize=(2.3 * channels, 2.5), dpi=56)
+    figure, axes = plt.subplots(1, channels, figsize=(2.3 * channels, 2.5))
     final = np.quantile(sent[-1], [0.01, 0.99], axis=0)
+    clouds = []
+    for k, axis in enumerate(axes):
+        axis.axline((final[0, k],) * 2, slope=1, color=INK, linewidth=0.8, zorder=0)
+        axis.set(xlim=final[:, k], ylim=final[:, k], xticks=[], yticks=[])
+        clouds.append(axis.scatter([], [], s=4, alpha=0.5, linewidths=0))
 
     def draw(moment: int) -> None:
         fit = linear_fit(force, sent[moment])
         fitted = fit(force)
-        for k, axis in enumerate(axes):
-            axis.clear()
-            axis.axline((final[0, k],) * 2, slope=1, color=INK, linewidth=0.8, zorder=0)
-            axis.scatter(fitted[:, k], sent[moment][:, k], s=4, alpha=0.5, linewidths=0)
-            axis.set(xlim=final[:, k], ylim=final[:, k], xticks=[], yticks=[])
+        for k, (axis, cloud) in enumerate(zip(axes, clouds, strict=True)):
+            cloud.set_offsets(np.column_stack([fitted[:, k], sent[moment][:, k]]))
             axis.set_title(f"message {k + 1}: $R^2$ {fit.r2[k]:.2f}", fontsize=9)
         figure.supxlabel(f"fit on the force, after {watched['graphs'].iloc[moment]:,.0f} graphs", fontsize=9)
 
-    FuncAnimation(figure, draw, len(sent)).save(path, PillowWriter(fps=6))
-    plt.close(figure)
+    film(figure, draw, range(len(sent)), path, fps=6)
 
 
 def fronts(tables: list[pd.DataFrame], marked: list[int], recovered: bool) -> Figure:
