@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -44,6 +45,14 @@ def test_every_stage_of_every_kind_of_run_and_then_nothing(whole):
     started = time.monotonic()
     assert "Nothing to be done" in finished(batch(whole, "--retrain", *ASKED))
     assert time.monotonic() - started < 60
+
+
+def test_what_a_checkout_brings_along_is_made_again(whole, tmp_path):
+    clone = tmp_path / "clone"
+    # without the marks of what was made there, and newer than all that it is made from
+    shutil.copytree(whole, clone, ignore=shutil.ignore_patterns("build", ".snakemake"), copy_function=shutil.copyfile)
+    asked = set(re.findall(r"^\d_\w+", finished(batch(clone, *ASKED, "--dry-run")), re.MULTILINE))
+    assert asked == {job.name for job in jobs(select(RUNS, "smoke"), "smoke")}
 
 
 def test_killed_at_any_stage_it_ends_with_the_same_results(whole, tmp_path):
