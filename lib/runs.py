@@ -19,10 +19,11 @@ RELEASED = (
 """Systems, or runs of them, whose trained weights and results are part of the project."""
 RECORDED = (
     *(f"{law}-2d/{variant}-reciprocal" for law in CORE for variant in ("standard", "l1", "kl", "pruning")),
-    *(f"{law}-2d/{variant}" for law in ("damped", "own_length") for variant in ("bottleneck", "reciprocal")),
-    *(f"discontinuous-2d/{variant}" for variant in ("bottleneck", "reciprocal")),
+    *(f"own_length-2d/{variant}" for variant in ("bottleneck", "reciprocal")),
+    *(f"damped-2d/{variant}" for variant in ("standard", "bottleneck", "l1", "reciprocal")),
+    *(f"discontinuous-2d/{variant}" for variant in ("standard", "bottleneck", "reciprocal")),
     *(f"{law}-2d/{variant}-seed{seed}" for law in ("r2", "charge") for variant in VARIANTS for seed in (1, 2)),
-    *(f"spring-2d/{variant}-seed1" for variant in ("bottleneck", "reciprocal")),
+    *(f"spring-2d/{variant}-seed{seed}" for variant in ("bottleneck", "reciprocal") for seed in (1, 2)),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
 does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, and further
