@@ -195,8 +195,10 @@ def _integrate(
 
 
 def few_lanes_suffice(count: int, lanes: int) -> bool:
-    """Whether `count` trajectories need only every `STRAGGLING`th of so many lanes, enough of which are left to be compiled
-    alike. No other number of lanes is ever at work: to compile another takes longer than to leave lanes empty."""
+    """Whether the lanes of the last trajectories under way are enough for `count`, and enough to be compiled alike.
+
+    No third number of lanes is ever at work: to compile another takes longer than to leave lanes empty.
+    """
     return lanes >= 16 * STRAGGLING and count <= lanes // STRAGGLING
 
 
