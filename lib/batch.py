@@ -79,9 +79,8 @@ def command(options: argparse.Namespace) -> list[str]:
         call += ["--cores", str(options.cores)]
     if options.force:
         call.append("--forceall")
-    if options.dry_run:
-        call.append("--dry-run")
-    return call
+    # a dry run says what Snakemake says; a run, a line a job with the time left
+    return [*call, *(["--dry-run"] if options.dry_run else ["--logger", "left"])]
 
 
 def summary(options: argparse.Namespace) -> str:
@@ -149,7 +148,7 @@ def main() -> int:
         if options.retrain and options.force and not options.dry_run:
             for run in select(options.only, options.profile):
                 paths.checkpoint(run).unlink(missing_ok=True)
-        environment = os.environ | {"PYTHONPATH": str(paths.ROOT)}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "workflow")))}
         status = subprocess.run(command(options), env=environment, check=False, pass_fds=[lock.fileno()]).returncode
     if status == 0 and not options.dry_run:
         print(summary(options))

@@ -78,6 +78,8 @@ def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> Non
                     progress_bar=False,
                     start_timeout=120,
                     config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+                    # a kernel takes the interrupt that ends it for an error when it is still busy
+                    extra_arguments=["--log-level=CRITICAL"],
                 )
             return
         except PapermillExecutionError:

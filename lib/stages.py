@@ -16,6 +16,8 @@ from lib.variants import get_variant
 NOTEBOOKS = paths.ROOT / "notebooks"
 SPLITS = ("train", "validation", "test")
 DEMONSTRATED = ("spring", 2, "reciprocal")
+GRAPHS_PER_SECOND = 7_000
+"""That one core trains on, about."""
 DISTILLATION = ("central", "readings", "jumps", "distillation", "engines", "symbolic", "verdict")
 
 
@@ -35,6 +37,8 @@ class Job:
     """Further values whose change calls for a new run."""
     memory: int = 2_000
     """Peak memory, MB."""
+    seconds: float = 20
+    """Of one core, about, on the full profile: what the time left is told by."""
     parallel: bool = False
     """Whether more than one core makes it faster."""
 
@@ -83,6 +87,7 @@ def train(run: Run, retrain: bool) -> Job:
             [*written, *weights, paths.encoding(run), paths.trained_mark(run)],
             depends=asdict(recipe_of(run)),
             parallel=True,
+            seconds=recipe_of(run).graphs / GRAPHS_PER_SECOND,
         )
     return _of(run, "2_train", [*source, *reads, *weights], written)
 
@@ -114,6 +119,7 @@ def distil(run: Run, engine: str) -> Job:
         ],
         [out / "verdict.json", out / "closed_form.json", *fronts],
         also={"engine": engine},
+        seconds=20 * run.system.dim,
     )
 
 
@@ -150,6 +156,7 @@ def enlarge(stage: str, run: Run, retrain: bool, engine: str) -> Job:
         [*code(stage, *MADE_OF[stage], *network), *([] if trains else weights)],
         [paths.outputs(run) / LARGER_PART, *([*weights, paths.trained_mark(run)] if trains else [])],
         memory=3_000,
+        seconds=60,
     )
 
 
@@ -165,6 +172,7 @@ def demonstrate(profile: str) -> Job:
         [*code("0_demo", *DISTILLATION, "gauges", "closed_form"), paths.weights(run), *data(run.system, profile)],
         [],
         memory=4_000,
+        seconds=180,
     )
 
 
@@ -182,6 +190,7 @@ def extend(runs: list[Run], profile: str) -> Job:
         {"profile": profile},
         [*code("5_extensions", "results", "raw_search", "alignment"), *reads, *dict.fromkeys(validations)],
         [paths.workspace(profile) / "outputs" / "without_network.csv"],
+        seconds=120,
     )
 
 
@@ -206,19 +215,18 @@ def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], also: dic
 
 
 def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool = False, engine: str = "operon") -> list[Job]:
-    """All jobs that lead to the report on the given runs; with `everything`, those that belong to no run of them too."""
-    systems = [run.system for run in runs]
+    """All jobs that lead to the report on the given runs; with `everything`, those that belong to no run of them too.
+
+    In the order in which they are begun where nothing else decides: a system with its runs, then the next.
+    """
+    systems = [run.system for run in runs] + [parse_system(name) for name in SIMULATED if everything]
+    work = []
+    for system in dict.fromkeys(systems):
+        work.append(simulate(system, profile))
+        for run in (run for run in runs if run.system == system):
+            work += [train(run, retrain), analyse(run), distil(run, engine)]
+            work += [energies(run, engine)] if has_energies(run) else []
     larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
-    if everything:
-        systems += [parse_system(name) for name in SIMULATED]
-    return [
-        *(simulate(system, profile) for system in dict.fromkeys(systems)),
-        *(train(run, retrain) for run in runs),
-        *(analyse(run) for run in runs),
-        *(distil(run, engine) for run in runs),
-        *(energies(run, engine) for run in runs if has_energies(run)),
-        *(enlarge(stage, run, retrain, engine) for stage, run in larger.items()),
-        *([demonstrate(profile)] if everything else []),
-        extend(runs, profile),
-        report(runs, [*larger.values()], profile),
-    ]
+    work += [demonstrate(profile)] if everything else []
+    work += [enlarge(stage, run, retrain, engine) for stage, run in larger.items()]
+    return [*work, extend(runs, profile), report(runs, [*larger.values()], profile)]
