@@ -23,6 +23,7 @@ from traitlets.config import Config
 
 from lib import paths
 from lib.files import whole
+from lib.memory import keeping_freed_memory
 
 KERNEL_STARTS = 4
 """A kernel on a busy machine may not answer in time; a start is tried so often."""
@@ -121,7 +122,8 @@ def main() -> int:
         handler.addFilter(one_line)
     # a line of progress every few seconds, which the log shows and the notebook does not keep
     os.environ.setdefault("TQDM_MININTERVAL", "5")
-    os.environ.setdefault("PYTHONPATH", str(paths.ROOT))
+    for name, value in {"PYTHONPATH": str(paths.ROOT), **keeping_freed_memory()}.items():
+        os.environ.setdefault(name, value)
     failed = arguments.output.with_name(f".failed-{arguments.output.name}")
     try:
         with whole(arguments.output) as scratch:
