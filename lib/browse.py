@@ -1,14 +1,19 @@
-"""The index of rendered results, as Markdown that a repository's host shows: `outputs/README.md`."""
+"""Rendered results as Markdown that a repository's host shows: their index `outputs/README.md`, and what README tells of them.
+
+`python -m lib.browse` writes the latter anew, between README's own marks.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lib import results
+from lib import paths, results
+from lib.files import write_text
 from lib.laws import get_law
 from lib.runs import LARGER, Run, System, parse_run, parse_system
 from lib.variants import VARIANTS, get_variant
@@ -75,6 +80,17 @@ def potentials(table: pd.DataFrame) -> str:
         ]
         lines.append(f"| `{row.system}` | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def passages(table: pd.DataFrame, found: list[dict[str, Any]]) -> dict[str, str]:
+    """What README tells of the results, by the names of its marks."""
+    of_runs = {shown.__name__: shown(table) for shown in (recovered, counted, seeds, losses, potentials)}
+    return of_runs | {larger.__name__: larger(found)}
+
+
+def refreshed(text: str, told: dict[str, str]) -> str:
+    """The text with the passages `told` between their marks, `<!-- name -->` and `<!-- end -->`."""
+    return re.sub(r"(?s)(<!-- (\w+) -->\n).*?(\n<!-- end -->)", lambda mark: mark[1] + told[mark[2]] + mark[3], text)
 
 
 def _first(table: pd.DataFrame) -> pd.DataFrame:
@@ -171,3 +187,8 @@ def _of_run(row: tuple, outputs: Path) -> str:
     figures = [f"{row.test_loss_per_node:.3g}", f"{row.r2_force_trimmed:.4f}", f"{row.r2_gauge_trimmed:.4f}"]
     cells = [f"`{folder}`: {get_variant(row.variant).title}", *figures, law, closed]
     return f"| {' | '.join([*cells, notebooks])} |"
+
+
+if __name__ == "__main__":
+    readme = paths.ROOT / "README.md"
+    write_text(readme, refreshed(readme.read_text(), passages(results.gather("full"), results.larger("full"))))

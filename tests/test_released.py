@@ -35,14 +35,11 @@ def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
     assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
 
-@pytest.mark.parametrize("shown", [browse.recovered, browse.counted, browse.losses, browse.potentials, browse.seeds])
-def test_the_readme_shows_the_figures_of_the_table(shown):
+def test_the_readme_shows_the_figures_of_the_table():
     words = (paths.ROOT / "README.md").read_text()
-    assert " ".join(shown(results.gather("full")).split()) in " ".join(words.split())
-
-
-def test_the_readme_shows_the_figures_of_larger_systems():
-    assert browse.larger(results.larger("full")) in (paths.ROOT / "README.md").read_text()
+    told = browse.passages(results.gather("full"), results.larger("full"))
+    assert set(re.findall(r"<!-- (\w+) -->", words)) == {*told, "end"}
+    assert words == browse.refreshed(words, told), "python -m lib.browse writes README's figures anew"
 
 
 @pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])
