@@ -27,19 +27,23 @@ def recovered(table: pd.DataFrame) -> str:
     """The gauge in which each run of seed 0 holds the law, by the verdict; in brackets the paper's judgement (its Table 5)."""
 
     def words(row: tuple) -> str:
-        return (row.gauge + ("*" if row.read.endswith("undone") else "")) if row.recovered == "true" else "no"
+        if row.recovered != "true":
+            return "–" if pd.isna(row.recovered) else "no"
+        return row.gauge + ("*" if row.read.endswith("undone") else "")
 
     return _matrix(table, words, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many runs of seed 0 hold the law, as sent and with the gauge undone, and how many the engine chose itself."""
+    """How many runs of seed 0 hold the law, in which gauge or with it undone, and how many the engine chose itself."""
     table = _first(table)
     held = table[table["recovered"] == "true"]
-    undone = int(held["read"].str.endswith("undone").sum())
+    undone = held["read"].str.endswith("undone")
+    sent = [(held.loc[~undone, "gauge"] == gauge).sum() for gauge in ("force", "acceleration", "other")]
     return (
-        f"{len(held)} of {len(table)} runs hold the law: {len(held) - undone} in their messages as sent, {undone} once the "
-        f"gauge is undone. In {(held['chosen'] == 'true').sum()} of them the engine's own choices are the law too."
+        f"{len(held)} of {len(table)} runs hold the law: {sum(sent)} in their messages as sent (as the force {sent[0]}, as the "
+        f"acceleration {sent[1]}, in another gauge {sent[2]}), {undone.sum()} "
+        f"once the gauge is undone. In {(held['chosen'] == 'true').sum()} of them the engine's own choices are the law too."
     )
 
 
@@ -55,10 +59,11 @@ def seeds(table: pd.DataFrame) -> str:
 
 
 def losses(table: pd.DataFrame) -> str:
-    """The loss per node of each run of seed 0, that of its closed form, and the paper's (its Table 3) in brackets."""
+    """The loss per node of each run of seed 0, that of its closed form if any, and the paper's (its Table 3) in brackets."""
 
     def words(row: tuple) -> str:
-        return f"{row.test_loss_per_node:.2g}, {row.closed_form_test_loss_per_node:.0e}"
+        closed = row.closed_form_test_loss_per_node
+        return f"{row.test_loss_per_node:.2g}" + ("" if pd.isna(closed) else f", {closed:.0e}")
 
     return _matrix(table, words, "test_loss_per_node", "paper_table3", lambda value: f"{float(value):.2g}")
 
@@ -68,8 +73,14 @@ def potentials(table: pd.DataFrame) -> str:
     published = results.published("test_loss_per_node")
     published = published[(published["source"] == "paper_table3") & (published["variant"] == "hamiltonian")]
     theirs = published.set_index("system")["value"].astype(float)
-    lines = ["| | loss per node | R² of pair forces, unfitted | law in messages | R² of the potential | potential recovered |"]
-    lines.append("|---" * 6 + "|")
+    head = (
+        "loss per node",
+        "R² of pair forces, unfitted, trimmed",
+        "law in messages",
+        "R² of the potential",
+        "potential recovered",
+    )
+    lines = [f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for row in table[(table["variant"] == "hamiltonian") & (table["seed"] == 0)].itertuples():
         cells = [
             f"{row.test_loss_per_node:.2g} ({theirs[row.system]:.2g})",
@@ -99,12 +110,11 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, source: str, theirs: Callable[[str], str]) -> str:
-    table = _first(table)
-    rows = {(row.system, row.variant): words(row) for row in table.itertuples()}
+    rows = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
     published = results.published(metric)
     published = published[published["source"] == source].set_index(["system", "variant"])["value"]
     lines = [f"| | {' | '.join(f'`{variant}`' for variant in VARIANTS)} |", "|---" * (len(VARIANTS) + 1) + "|"]
-    for system in dict.fromkeys(table["system"]):
+    for system in dict.fromkeys(_first(table)["system"]):
         cells = [
             rows.get((system, variant), "–")
             + (f" ({theirs(published[system, variant])})" if (system, variant) in published.index else "")
@@ -145,10 +155,11 @@ def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> st
         f"The whole story on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
         "All runs in one table: [results.csv](results.csv).",
         "The gauge in which each run holds the law, by the verdict, and in brackets whether the paper found it. `*`: once the "
-        "receiver's gauge is undone by action and reaction, from the messages alone.",
+        "receiver's gauge is undone by action and reaction, from the messages alone. `–`: not distilled.",
         recovered(table),
         counted(table),
-        "Loss per node of each network and of the closed form read off it, and in brackets the paper's network.",
+        "Loss per node of each network and of the closed form read off it, and in brackets the paper's network, whose "
+        "`damped` is our `damped_uneven`.",
         losses(table),
         "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
         "best gauge lets the receiver scale and shift its messages.",

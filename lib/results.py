@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -157,6 +158,15 @@ def told(table: pd.DataFrame, column: str, form: str) -> pd.DataFrame:
         spread = f" ± {values.std():.1g}" if len(values) > 1 else ""
         return form.format(values.mean()) + spread
 
+    return _over_seeds(table, column, words)
+
+
+def spanned(table: pd.DataFrame, column: str, form: str) -> pd.DataFrame:
+    """Least and greatest value over seeds of a column, as text in the format `form`."""
+    return _over_seeds(table, column, lambda values: " to ".join(dict.fromkeys(map(form.format, (values.min(), values.max())))))
+
+
+def _over_seeds(table: pd.DataFrame, column: str, words: Callable[[pd.Series], str]) -> pd.DataFrame:
     cells = table.dropna(subset=column).groupby(["system", "variant"], sort=False)[column].agg(words)
     return cells.unstack().reindex(table["system"].unique(), columns=list(TABLED)).fillna("")
 

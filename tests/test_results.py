@@ -26,6 +26,11 @@ def test_seeds_are_told_by_their_mean_and_spread():
     assert results.by_variant(TABLE, "score").loc["spring-2d", "l1"] == 0.5
 
 
+def test_seeds_of_different_orders_are_told_by_their_ends():
+    told = results.spanned(TABLE, "score", "{:.1g}")
+    assert (told.loc["spring-2d", "l1"], told.loc["spring-2d", "bottleneck"]) == ("0.2 to 0.8", "0.5")
+
+
 def test_twins_stand_side_by_side():
     (row,) = results.with_and_without(TABLE, "score").to_dict("records")
     assert row == {"system": "spring-2d", "variant": "l1", "without": 0.5, "with": 1.0}
