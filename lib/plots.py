@@ -351,16 +351,19 @@ def tunings(answers: dict[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
 
 
 def twins(pairs: pd.DataFrame, label: str) -> Figure:
-    """A score of runs with reciprocal messages (full) and without (hollow), a panel a system and a line a variant."""
-    systems = pairs["system"].unique()
-    figure, axes = _panels(len(systems), (2.4, 2.1))
-    for axis, system in zip(axes.flat, systems, strict=False):
-        rows = pairs[pairs["system"] == system]
-        axis.hlines(rows["variant"], rows["without"], rows["with"], color=INK, linewidth=0.8)
+    """A score of runs with reciprocal messages (full) and without (hollow), a panel a variant and a line a system."""
+    variants, systems = pairs["variant"].unique(), pairs["system"].unique()
+    size = (1.8 * len(variants) + 2.6, 0.25 * len(systems) + 0.9)
+    figure, axes = plt.subplots(1, len(variants), figsize=size, sharex=True, sharey=True, squeeze=False)
+    lines = {system: -place for place, system in enumerate(systems)}
+    for axis, variant in zip(axes.flat, variants, strict=True):
+        rows = pairs[pairs["variant"] == variant]
+        place = rows["system"].map(lines)
+        axis.hlines(place, rows["without"], rows["with"], color=INK, linewidth=0.8)
         for way, fill in (("without", "white"), ("with", "C0")):
-            axis.plot(rows[way], rows["variant"], "o", color="C0", markerfacecolor=fill, label=f"{way} reciprocity")
-        axis.set(title=system, xlim=(-0.05, 1.05))
-    axes[0][0].invert_yaxis()
+            axis.plot(rows[way], place, "o", color="C0", markerfacecolor=fill, label=f"{way} reciprocity")
+        axis.set(title=variant, xlim=(-0.05, 1.05))
+    axes[0][0].set_yticks([*lines.values()], [*lines])
     axes[0][-1].legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
     figure.supxlabel(label, fontsize="medium")
     return figure

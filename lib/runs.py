@@ -22,8 +22,7 @@ RECORDED = (
     *(f"own_length-2d/{variant}" for variant in ("bottleneck", "reciprocal")),
     *(f"damped-2d/{variant}" for variant in ("standard", "bottleneck", "l1", "reciprocal")),
     *(f"discontinuous-2d/{variant}" for variant in ("standard", "bottleneck", "reciprocal")),
-    *(f"{law}-2d/{variant}-seed{seed}" for law in ("spring", "r2", "charge") for variant in VARIANTS for seed in (1, 2)),
-    *(f"r1-2d/{variant}-seed{seed}" for variant in ("standard",) for seed in (1, 2)),
+    *(f"{law}-2d/{variant}-seed{seed}" for law in CORE for variant in VARIANTS for seed in (1, 2)),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
 does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, and further
