@@ -100,7 +100,7 @@ def passages(table: pd.DataFrame, found: list[dict[str, Any]]) -> dict[str, str]
 
 
 def refreshed(text: str, told: dict[str, str]) -> str:
-    """The text with the passages `told` between their marks, `<!-- name -->` and `<!-- end -->`."""
+    """The text with the passages `told` between their marks, comments with the name of each and `end`."""
     return re.sub(r"(?s)(<!-- (\w+) -->\n).*?(\n<!-- end -->)", lambda mark: mark[1] + told[mark[2]] + mark[3], text)
 
 
