@@ -28,6 +28,7 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import MessagePassing
 
 from lib import datasets, paths, training
+from lib.device import has_bfloat16
 from lib.files import write_text
 from lib.laws import get_law
 from lib.losses import mae
@@ -109,13 +110,13 @@ def our_rate(run: Run, steps: int) -> float:
     for done, batch in enumerate(training.batches(run, recipe, model, data, 0, steps + 10)):
         if done == 10:
             started = time.perf_counter()
-        training.step(model.penalised, mae, optimiser, batch, 0.5, training.has_bfloat16(torch.device("cpu")))
+        training.step(model.penalised, mae, optimiser, batch, 0.5, has_bfloat16(torch.device("cpu")))
     return steps * recipe.batch / (time.perf_counter() - started)
 
 
 def peak_rate(seconds: float = 3.0) -> float:
     """Floating-point operations a second of the network's largest product, in its precision."""
-    dtype = torch.bfloat16 if training.has_bfloat16(torch.device("cpu")) else torch.float32
+    dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
     x, w = torch.randn(3072, HIDDEN[0], dtype=dtype), torch.randn(*HIDDEN[:2], dtype=dtype)
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lib import paths, training
+from lib.device import describe, pick_device
 from lib.errors import InputError
 from lib.files import write_text
 from lib.neighbourhoods import Draw, NeighbourNetwork, Reverse, learn
@@ -85,7 +86,7 @@ class Problem:
             "recipe": asdict(recipe),
             "receivers_seen": history[-1]["receivers"],
             "train_seconds": round(time.monotonic() - started, 1),
-            "device": training.describe(training.pick_device()),
+            "device": describe(pick_device()),
             "history": history,
         }
         card = training.save(model, run, card)

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from tqdm import tqdm
 
+from lib.device import has_bfloat16, pick_device
 from lib.losses import get_loss, mae
 from lib.models import Perceptron
 from lib.optimiser import Optimiser
 from lib.recipe import Recipe
-from lib.training import has_bfloat16, pick_device
 from lib.variants import Variant
 
 

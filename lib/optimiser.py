@@ -8,7 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from lib.device import has_bfloat16
 from lib.errors import InputError
+from lib.muon import Float32Muon
 from lib.recipe import Recipe
 
 Schedule = Callable[[float, float], float]
@@ -48,14 +50,15 @@ class Optimiser:
             if name not in choices:
                 raise InputError(f"'{name}' is neither optimiser nor schedule here: choose one of {', '.join(choices)}")
         named = list(model.named_parameters())
-        muon = {name for name, p in named if recipe.optimiser == "muon" and "hidden" in name and p.ndim == 2}
-        hidden = [p for name, p in named if name in muon]
-        others = [p for name, p in named if name not in muon]
+        names = {name for name, p in named if recipe.optimiser == "muon" and "hidden" in name and p.ndim == 2}
+        hidden = [p for name, p in named if name in names]
+        others = [p for name, p in named if name not in names]
         self.recipe = recipe
         self.schedule = SCHEDULES[recipe.schedule]
         self.parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
         if hidden:
-            part = torch.optim.Muon(hidden, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            muon = torch.optim.Muon if has_bfloat16(hidden[0].device) else Float32Muon
+            part = muon(hidden, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
             self.parts["muon"] = (part, recipe.hidden_rate)
         self.parts["adam"] = (torch.optim.Adam(others), recipe.other_rate)
 

@@ -74,7 +74,9 @@ def simulate(system: System, profile: str) -> Job:
 
 def train(run: Run, retrain: bool) -> Job:
     """Stage 2: training, or only its report where the run has weights and is not to be trained again."""
-    source = code("2_train", "models", "variants", "losses", "start", "optimiser", "training", "encoding", "rollout")
+    source = code(
+        "2_train", "models", "variants", "losses", "start", "optimiser", "muon", "device", "training", "encoding", "rollout"
+    )
     weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
     trains = retrain or not weights[0].exists()
     reads = data(run.system, run.profile)

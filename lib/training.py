@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from lib import datasets, paths, tracking
+from lib.device import describe, has_bfloat16, pick_device
 from lib.encoding import Encoding, moments
 from lib.errors import InputError
 from lib.files import read_json, sha256, whole, write_json, write_text
@@ -58,27 +59,6 @@ def build(run: Run, n: int = N_BODIES) -> GraphNetwork:
     pairs = get_law(run.system.law).pairs(n)
     variant = get_variant(run.variant)
     return NETWORKS[variant.network](pairs, run.system.dim, variant)
-
-
-def pick_device() -> torch.device:
-    """A GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def describe(device: torch.device) -> str:
-    """A device in words."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 @dataclass
