@@ -136,7 +136,7 @@ def energies(run: Run, engine: str) -> Job:
     return _of(
         run,
         "7_hamiltonian",
-        [*code("7_hamiltonian", "hamiltonian", "potential", "engines", "symbolic", "verdict"), *reads],
+        [*code("7_hamiltonian", "hamiltonian", "potential", "jumps", "engines", "symbolic", "verdict"), *reads],
         [paths.outputs(run) / name for name in ("potential.json", "front-potential.csv")],
         also={"engine": engine},
     )

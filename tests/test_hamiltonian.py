@@ -5,11 +5,13 @@ import pandas as pd
 import pytest
 import sympy
 import torch
+from planted import GAUGES
+from planted import planted as planted_edges
 from torch import nn
 
-from lib import datasets, messages, potential, training, verdict
+from lib import datasets, jumps, messages, potential, symbolic, training, verdict
 from lib.errors import InputError
-from lib.forces import pair_force
+from lib.forces import input_names, pair_force
 from lib.hamiltonian import HamiltonianNetwork
 from lib.laws import SOFTENING, get_law
 from lib.runs import System, parse_run
@@ -17,6 +19,7 @@ from lib.variants import get_variant
 
 DIM = 2
 CORE = ("spring", "r1", "r2", "charge")
+TORN = System("discontinuous", DIM)
 
 
 class Planted(nn.Module):
@@ -124,3 +127,28 @@ def test_the_verdict_takes_potentials_and_no_impostors(law, text, scale):
     if scale:
         assert (found.expression, found.rank) == (text, 1)
         assert found.scale == pytest.approx(scale, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("text", "recovered"),
+    [
+        ("Piecewise((r*(r - 2.0), r > 1.99), (0, True))", True),
+        ("Piecewise((r**2 - 2*r + 0.5*m1, r > 2.0), (0.5*m1, True))", True),
+        ("Piecewise((r*(r - 2.0), r > 2.5), (0, True))", False),
+        ("r*(r - 2.0)", False),
+    ],
+)
+def test_a_potential_that_sets_in_at_a_distance_is_told_from_one_that_does_not(text, recovered):
+    front = pd.DataFrame([[9, 0.01, text, True]], columns=["complexity", "loss", "expression", "chosen"])
+    assert potential.judge(front, TORN, verdict.frozen_probe(TORN)).recovered == recovered
+
+
+def test_a_potential_that_sets_in_at_a_distance_is_distilled():
+    forces = planted_edges(GAUGES["force"], TORN.law, count=40_000).quiet()
+    jump = jumps.find(forces.inputs, forces.force)
+    drawn = forces.inputs[jump.clear(forces.inputs)][:2000]
+    energy = potential.of_pairs(TORN.law, drawn) + 0.3 * drawn[:, 3]
+    names = input_names(DIM)
+    (front,) = symbolic.regress(drawn, energy[:, None], names, evaluations=150_000, functions=["log"], jump=jump)
+    judged = potential.judge(front.table, TORN, verdict.frozen_probe(TORN))
+    assert judged.recovered and judged.scale == pytest.approx(1, abs=1e-2)
