@@ -32,10 +32,12 @@ COLOURS = 96
 
 TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")
 """The name that pandas draws for a styled table."""
+ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
+"""Where in memory an object lay that shows itself no other way."""
 
 
 def settle(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The executed notebook without what changes from run to run: times, progress bars, paths, names of tables."""
+    """The executed notebook without what changes from run to run: times, progress bars, paths, tables' names and addresses."""
     notebook.metadata.pop("papermill", None)
     tables: dict[str, str] = {}
     for cell in notebook.cells:
@@ -43,9 +45,11 @@ def settle(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
-            for out in cell.outputs:
-                if html := out.get("data", {}).get("text/html"):
-                    out["data"]["text/html"] = TABLE.sub(lambda name: tables.setdefault(name[0], f"T_{len(tables):05}"), html)
+            for shown in (out["data"] for out in cell.outputs if "data" in out):
+                if html := shown.get("text/html"):
+                    shown["text/html"] = TABLE.sub(lambda name: tables.setdefault(name[0], f"T_{len(tables):05}"), html)
+                if plain := shown.get("text/plain"):
+                    shown["text/plain"] = ADDRESS.sub("", plain)
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
     return notebook

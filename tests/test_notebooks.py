@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.execute import compact
+from lib.execute import compact, settle
 from lib.paths import ROOT
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -31,6 +31,17 @@ def test_the_demo_and_the_stages_are_all_here():
 def test_nothing_is_stored(notebook):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
+
+
+def test_a_table_is_stored_by_no_name_or_address_of_its_run():
+    def executed(name: str, address: str) -> nbformat.NotebookNode:
+        shown = {"text/html": f'<table id="T_{name}">', "text/plain": f"<pandas.io.formats.style.Styler at {address}>"}
+        output = nbformat.v4.new_output("display_data", data=shown)
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("table", id="one", outputs=[output])])
+
+    one, other = settle(executed("0a1b2", "0x7f01")), settle(executed("fffff", "0x7fa2"))
+    assert one == other
+    assert one.cells[0].outputs[0].data["text/html"] == '<table id="T_00000">'
 
 
 def test_parameters_are_literals(notebook):
