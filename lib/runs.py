@@ -30,8 +30,9 @@ seeds."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
     *(f"{law}-2d" for law in LAWS if law not in CORE),
+    *(f"{law}-3d" for law in ("damped", "discontinuous")),
 )
-"""Systems whose rendered simulation is part of the project: the core in 2D and 3D, and the others in 2D."""
+"""Systems whose rendered simulation is part of the project: the paper's in 2D and 3D, and the others in 2D."""
 
 
 @dataclass(frozen=True)
