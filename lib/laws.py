@@ -106,8 +106,9 @@ class Law:
     dt: float
     """Unit of time between two of the paper's steps."""
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
-    collisions: bool = False
-    """Whether a few collisions hold most of the error, so that recipes take what variants keep for that case."""
+    hardship: str | None = None
+    """What makes it hard to learn, so that recipes take what variants keep for that case: `collisions`, a few of which
+    hold most of the error, or a `jump` of the force."""
     share: float = 1.0
     """Share of a profile's training graphs that suffices."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -148,7 +149,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
         force=-M1 * M2 / S**2,
         dt=1e-3,
-        collisions=True,
+        hardship="collisions",
         share=1 / 3,
         recipe=BRISK,
     ),
@@ -157,7 +158,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: q1 * q2 / s,
         force=Q1 * Q2 / S**2,
         dt=1e-3,
-        collisions=True,
+        hardship="collisions",
         share=1 / 3,
         recipe=BRISK,
         initial=unit_charges,
@@ -184,6 +185,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
         force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
         dt=1e-2,
+        hardship="jump",
         share=1 / 2,
     ),
     "own_length": Law(
@@ -199,7 +201,7 @@ LAWS: dict[str, Law] = {
         potential=lambda s, m1, m2, q1, q2: (q1 * q2 - m1 * m2) / s,
         force=(Q1 * Q2 - M1 * M2) / S**2,
         dt=1e-3,
-        collisions=True,
+        hardship="collisions",
         share=1 / 3,
         recipe=BRISK,
         initial=unit_charges,

@@ -89,9 +89,9 @@ def returned(model: GraphNetwork, sent: np.ndarray) -> np.ndarray:
 
 
 def quiet(sent: np.ndarray) -> np.ndarray:
-    """Which of the messages [edges, channels] are not among the largest, [edges]."""
+    """Which of the messages [edges, channels] are not among the largest, [edges]; all, where all are the same."""
     size = np.linalg.norm(sent - np.median(sent, axis=0), axis=1)
-    return size < np.quantile(size, LOUDEST)
+    return size <= np.quantile(size, LOUDEST)
 
 
 def information(edges: Edges) -> np.ndarray:

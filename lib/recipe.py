@@ -50,6 +50,6 @@ def recipe_of(run: Run) -> Recipe:
     profile = get_profile(run.profile)
     law = get_law(run.system.law)
     variant = get_variant(run.variant)
-    special = {**variant.recipe, **(variant.under_collisions if law.collisions else {}), **law.recipe}
+    special = {**variant.recipe, **variant.under.get(law.hardship, {}), **law.recipe}
     share = min(law.share, variant.share)
     return Recipe(graphs=round(share * profile.graphs), batch=profile.batch, **special)

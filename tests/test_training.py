@@ -140,6 +140,7 @@ def test_the_law_says_its_loss():
     assert recipe_of(parse_run("r2-3d", "bottleneck")).loss == "relative"
     kl = recipe_of(parse_run("r2-3d", "kl"))
     assert (kl.loss, kl.penalty) == ("root_relative", 0.005)
+    assert recipe_of(parse_run("discontinuous-2d", "kl")).first_penalty is None
     assert recipe_of(parse_run("spring-3d", "l1")).loss == "mae"
 
 
