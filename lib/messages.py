@@ -138,11 +138,16 @@ def sparsity(messages: np.ndarray, channels: np.ndarray) -> float:
     return float(spread[channels].sum() / spread.sum())
 
 
+FAINT = 1e-12
+"""Share of its mean square below which a column's variance is rounding."""
+
+
 def r_squared(true: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     """1 - SSE/SST of each column of [edges, columns]; 0 for a column that does not vary."""
     residual = ((true - fitted) ** 2).sum(axis=0)
     total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
-    return np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0)
+    varies = total > FAINT * (true**2).sum(axis=0)
+    return np.where(varies, 1 - residual / np.where(varies, total, 1), 0.0)
 
 
 @dataclass(frozen=True)
@@ -184,5 +189,6 @@ def bootstrap(x: np.ndarray, y: np.ndarray, trajectory: np.ndarray, repeats: int
         given, cross, own = total[:known, :known], total[:known, known:], np.diag(total[known:, known:])
         residual = own - (cross * np.linalg.lstsq(given, cross, rcond=None)[0]).sum(axis=0)
         spread = own - total[0, known:] ** 2 / total[0, 0]
-        found.append((1 - residual / spread).mean())
+        varies = spread > FAINT * (y**2).sum(axis=0)
+        found.append(np.where(varies, 1 - residual / np.where(varies, spread, 1), 0.0).mean())
     return float(np.std(found))

@@ -141,10 +141,14 @@ def lowered(expression: sympy.Expr, of: list[sympy.Symbol]) -> sympy.Expr:
 
 
 def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str]) -> pd.DataFrame:
-    """The front of the candidates: simplified, rounded, scored anew, and only those that no simpler one beats."""
+    """The front of the candidates: simplified, rounded, scored anew, and only those that no simpler one beats.
+
+    A loss is a mean square in units of the variance of y [rows], or as it is where y does not vary.
+    """
+    unit = y.var() or 1.0
 
     def loss(expression: sympy.Expr) -> float:
-        error = float(np.mean((evaluate(expression, x, names) - y) ** 2) / y.var())
+        error = float(np.mean((evaluate(expression, x, names) - y) ** 2) / unit)
         return error if np.isfinite(error) else np.inf
 
     rows, of = [], signs(x, names)

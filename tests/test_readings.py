@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from lib import datasets, messages, training
-from lib.gauges import gauge_exponent
+from lib.distillation import distil_messages
+from lib.gauges import gauge_exponent, scores
 from lib.readings import node_view, readings
 from lib.runs import parse_run
 
@@ -89,3 +90,15 @@ def test_the_gauge_is_undone_of_edges_and_of_sums_alike():
         sums = np.einsum("gec,en->gnc", sent, np.eye(4)[receiver])
         found = reading.of_sums(bodies, training.received(model, bodies), np.full(4, 3))
         np.testing.assert_allclose(found, sums, rtol=1e-3, atol=1e-3 * np.abs(sums).max())
+
+
+def test_silent_messages_are_read_and_hold_no_law():
+    """A network whose messages say nothing is a finding, not a failure."""
+    model = training.build(RUN)
+    nn.init.zeros_(model.edge.last.weight)
+    edges = messages.extract(model, RUN, TEST)
+    told = scores(edges, messages.choose_channels(edges, 2))
+    assert [told[name] for name in ("r2_force", "r2_force_error", "r2_acceleration", "r2_gauge")] == [0.0] * 4
+    search = {"evaluations": 2_000, "seed": 0, "engine": "operon"}
+    found = list(distil_messages(model, RUN, TEST, 500, np.random.default_rng(0), **search))
+    assert [each.verdict.recovered for each in found] == [False, False]

@@ -86,3 +86,8 @@ def test_constants_keep_the_digits_they_need():
 def test_unknown_engine_names_the_valid_ones(inputs):
     with pytest.raises(InputError, match="unknown engine 'gplearn': choose one of operon, pysr"):
         regress(inputs, inputs[:, :1], NAMES, evaluations=1, engine="gplearn")
+
+
+def test_a_target_that_does_not_vary_is_a_constant(inputs):
+    table = regress(inputs, np.full((len(inputs), 1), 0.25), NAMES, evaluations=2_000)[0].table
+    assert [evaluate(parse(text, NAMES), inputs[:1], NAMES).item() for text in table["expression"]] == [0.25]
