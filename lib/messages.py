@@ -142,12 +142,17 @@ FAINT = 1e-12
 """Share of its mean square below which a column's variance is rounding."""
 
 
+def _explained(residual: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    # 1 - SSE/SST, or 0 where the SST is faint beside the sum of squares
+    varies = total > FAINT * squares
+    return np.where(varies, 1 - residual / np.where(varies, total, 1), 0.0)
+
+
 def r_squared(true: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     """1 - SSE/SST of each column of [edges, columns]; 0 for a column that does not vary."""
     residual = ((true - fitted) ** 2).sum(axis=0)
     total = ((true - true.mean(axis=0)) ** 2).sum(axis=0)
-    varies = total > FAINT * (true**2).sum(axis=0)
-    return np.where(varies, 1 - residual / np.where(varies, total, 1), 0.0)
+    return _explained(residual, total, (true**2).sum(axis=0))
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,5 @@ def bootstrap(x: np.ndarray, y: np.ndarray, trajectory: np.ndarray, repeats: int
         given, cross, own = total[:known, :known], total[:known, known:], np.diag(total[known:, known:])
         residual = own - (cross * np.linalg.lstsq(given, cross, rcond=None)[0]).sum(axis=0)
         spread = own - total[0, known:] ** 2 / total[0, 0]
-        varies = spread > FAINT * (y**2).sum(axis=0)
-        found.append(np.where(varies, 1 - residual / np.where(varies, spread, 1), 0.0).mean())
+        found.append(_explained(residual, spread, (y**2).sum(axis=0)).mean())
     return float(np.std(found))

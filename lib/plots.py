@@ -301,10 +301,10 @@ def fronts(tables: list[pd.DataFrame], marked: list[int], recovered: bool) -> Fi
 def encodings(table: pd.DataFrame) -> Figure:
     """Every run by its trimmed R^2 against force and acceleration."""
     figure, axis = plt.subplots(figsize=(5.2, 4.2))
-    places = {"x": "r2_force_trimmed", "y": "r2_acceleration_trimmed"}
-    # its oranges, that look alike as points, last
+    # the palette has three oranges and two pinks, too alike for points: the second of each come last
     colours = [f"C{k}" for k in (7, 1, 2, 4, 9, 0, 8, 6, 3, 5)][: table["variant"].nunique()]
-    sns.scatterplot(table, **places, hue="variant", style="system", palette=colours, s=70, alpha=0.85, ax=axis)
+    looks = {"hue": "variant", "style": "system", "palette": colours, "s": 70, "alpha": 0.85}
+    sns.scatterplot(table, x="r2_force_trimmed", y="r2_acceleration_trimmed", **looks, ax=axis)
     axis.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xlabel="trimmed $R^2$, force", ylabel="trimmed $R^2$, acceleration")
     axis.legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
     return figure

@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 
 from lib import datasets, paths, training
 from lib.errors import InputError
+from lib.laws import LAWS
 from lib.losses import LOSSES
 from lib.memory import keep_freed_memory
 from lib.optimiser import SCHEDULES
 from lib.recipe import Recipe, recipe_of
 from lib.runs import parse_run
-from lib.variants import FURTHER
+from lib.variants import FURTHER, VARIANTS
 
 RECIPE = Recipe(graphs=64 * 75, batch=64)
 
@@ -142,6 +143,8 @@ def test_the_law_says_its_loss():
     assert (kl.loss, kl.penalty) == ("root_relative", 0.005)
     assert recipe_of(parse_run("discontinuous-2d", "kl")).first_penalty is None
     assert recipe_of(parse_run("spring-3d", "l1")).loss == "mae"
+    hardships = {law.hardship for law in LAWS.values()}
+    assert all(variant.under.keys() <= hardships for variant in (VARIANTS | FURTHER).values())
 
 
 def test_a_penalty_goes_from_its_first_value_to_its_last():
