@@ -20,7 +20,11 @@ RELEASED = (
 RECORDED = (
     *(f"{law}-2d/{variant}-reciprocal" for law in CORE for variant in ("standard", "l1", "kl", "pruning")),
     *(f"own_length-2d/{variant}" for variant in ("bottleneck", "reciprocal")),
-    *(f"{law}-2d/{variant}" for law in ("damped", "discontinuous") for variant in (*VARIANTS, "hamiltonian")),
+    *(
+        f"{system}/{variant}"
+        for system in ("damped-2d", "damped-3d", "discontinuous-2d")
+        for variant in (*VARIANTS, "hamiltonian")
+    ),
     *(f"{law}-2d/{variant}-seed{seed}" for law in CORE for variant in VARIANTS for seed in (1, 2)),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
