@@ -43,7 +43,7 @@ def counted(table: pd.DataFrame) -> str:
     return (
         f"{len(held)} of {len(table)} runs hold the law: {sum(sent)} in their messages as sent (as the force {sent[0]}, as the "
         f"acceleration {sent[1]}, in another gauge {sent[2]}), {undone.sum()} "
-        f"once the gauge is undone. In {(held['chosen'] == 'true').sum()} of them the engine's own choices are the law too."
+        f"once the gauge is undone. In {(held['chosen'] == 'true').sum()} of the {len(held)} the engine's own choices are the law too."
     )
 
 
@@ -129,7 +129,7 @@ def larger(found: list[dict[str, Any]]) -> str:
     lines = ["| | loss of the network, beyond training | of its formula, beyond training | recovered | constants (planted) |"]
     lines.append("|---" * 5 + "|")
     for one in found:
-        constants = ", ".join(f"{name} {value:.4g} ({one['planted'][name]:.4g})" for name, value in one["constants"].items())
+        constants = ", ".join(f"{name} {value:.5g} ({one['planted'][name]:.5g})" for name, value in one["constants"].items())
         losses, theirs = (
             [one[kind + place] for place in ("test_loss_per_node", "loss_beyond")] for kind in ("", "closed_form_")
         )
