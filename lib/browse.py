@@ -42,8 +42,8 @@ def counted(table: pd.DataFrame) -> str:
     sent = [(held.loc[~undone, "gauge"] == gauge).sum() for gauge in ("force", "acceleration", "other")]
     return (
         f"{len(held)} of {len(table)} runs hold the law: {sum(sent)} in their messages as sent (as the force {sent[0]}, as the "
-        f"acceleration {sent[1]}, in another gauge {sent[2]}), {undone.sum()} "
-        f"once the gauge is undone. In {(held['chosen'] == 'true').sum()} of the {len(held)} the engine's own choices are the law too."
+        f"acceleration {sent[1]}, in another gauge {sent[2]}), {undone.sum()} once the gauge is undone. "
+        f"In {(held['chosen'] == 'true').sum()} of the {len(held)} the engine's own choices are the law too."
     )
 
 
