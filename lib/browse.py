@@ -29,7 +29,7 @@ def recovered(table: pd.DataFrame) -> str:
     def words(row: tuple) -> str:
         if row.recovered != "true":
             return "–" if pd.isna(row.recovered) else "no"
-        return row.gauge + ("*" if row.read.endswith("undone") else "")
+        return row.gauge + ("*" if "undone" in row.read else "")
 
     return _matrix(table, words, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
 
@@ -38,7 +38,7 @@ def counted(table: pd.DataFrame) -> str:
     """How many runs of seed 0 hold the law, in which gauge or with it undone, and how many the engine chose itself."""
     table = _first(table)
     held = table[table["recovered"] == "true"]
-    undone = held["read"].str.endswith("undone")
+    undone = held["read"].str.contains("undone")
     sent = [(held.loc[~undone, "gauge"] == gauge).sum() for gauge in ("force", "acceleration", "other")]
     return (
         f"{len(held)} of {len(table)} runs hold the law: {sum(sent)} in their messages as sent (as the force {sent[0]}, as the "

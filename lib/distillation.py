@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib import closed_form, jumps, messages, readings, symbolic, training, verdict
+from lib import closed_form, exchange, jumps, messages, readings, symbolic, training, verdict
 from lib.datasets import Trajectories
 from lib.forces import input_names
 from lib.laws import get_law
@@ -38,20 +38,26 @@ class Distilled:
 def distil_messages(
     model: GraphNetwork, run: Run, trajectories: Trajectories, edges: int, rng: np.random.Generator, **search: Any
 ) -> Iterator[Distilled]:
-    """Each reading's fronts and verdict: first as sent, then, if one asks for more, with the gauge undone.
+    """Each reading's fronts and verdict: first as sent, then, if one asks for more, with the gauge undone, and at last
+    with its components taken to be alike besides.
 
     So many quiet edges are fitted, drawn by `rng`, of a reading with a jump away from it; `search` goes to
     `symbolic.regress`.
     """
     names, probes = input_names(run.system.dim), verdict.frozen_probe(run.system)
     everything = messages.extract(model, run, trajectories)
+
+    def distilled(reading: Reading, fronts: list[Front]) -> Distilled:
+        return Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
+
     for reading in readings.readings(model, run, trajectories):
         calm = reading.of_edges(everything).quiet()
         if jump := jumps.find(calm.inputs, calm.messages):
             calm = calm.take(jump.clear(calm.inputs))
         drawn = calm.take(rng.choice(len(calm.messages), edges, replace=False))
         fronts = symbolic.regress(drawn.inputs, drawn.messages, names, jump=jump, **search)
-        yield Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
+        yield distilled(reading, fronts)
+    yield distilled(replace(reading, alike=True), exchange.exchanged(fronts, drawn.inputs, drawn.messages, names))
 
 
 def distil_node(

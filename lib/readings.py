@@ -34,11 +34,14 @@ class Reading:
     across: float
     """Share of the variance that is across the line between the bodies, before a gauge is undone."""
     gauge: ReactionGauge | None = None
+    alike: bool = False
+    """Whether its components are taken to say the same, each along its axis."""
 
     @property
     def name(self) -> str:
         """In words."""
-        return self.view.name if self.gauge is None else f"{self.view.name}, gauge undone"
+        undone, alike = "" if self.gauge is None else ", gauge undone", ", components alike" if self.alike else ""
+        return f"{self.view.name}{undone}{alike}"
 
     def of_edges(self, edges: Edges) -> Edges:
         """The edges with the reading, [edges, dim], in place of all channels."""

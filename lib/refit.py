@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import sympy
 from scipy.optimize import least_squares
+from sympy.core.relational import Relational
 
 Function = Callable[..., np.ndarray]
 """Of the inputs' columns, one argument each."""
@@ -21,12 +22,15 @@ def refitted(
 ) -> list[sympy.Expr]:
     """Expressions with the constants that make a residual least; as they were if that does not help.
 
+    Constants of conditions stay, as a residual has no slope in them.
+
     `residual(f, g, ...)` takes a function for each expression, of the columns that its `names` say. Residuals beyond
     `scale` count by their size instead of their square.
     """
     opened, spans, start = [], [], []
     for expression, inputs in zip(expressions, names, strict=True):
-        numbers = sorted(expression.atoms(sympy.Float), key=float)
+        conditions = (condition.atoms(sympy.Float) for condition in expression.atoms(Relational))
+        numbers = sorted(expression.atoms(sympy.Float).difference(*conditions), key=float)
         symbols = sympy.symbols(f"constant:{len(numbers)}", real=True)
         form = expression.xreplace(dict(zip(numbers, symbols, strict=True)))
         columns = [sympy.Symbol(name, real=True) for name in inputs]

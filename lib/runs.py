@@ -22,14 +22,15 @@ RECORDED = (
     *(f"own_length-2d/{variant}" for variant in ("bottleneck", "reciprocal")),
     *(
         f"{system}/{variant}"
-        for system in ("damped-2d", "damped-3d", "discontinuous-2d")
+        for system in ("damped-2d", "damped-3d", "discontinuous-2d", "discontinuous-3d")
         for variant in (*VARIANTS, "hamiltonian")
     ),
+    *(f"{law}-3d/hamiltonian" for law in ("spring", "r1", "r2")),
     *(f"{law}-2d/{variant}-seed{seed}" for law in CORE for variant in VARIANTS for seed in (1, 2)),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
-does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, and further
-seeds."""
+does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, energies
+in 3D, and further seeds."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
     *(f"{law}-2d" for law in LAWS if law not in CORE),

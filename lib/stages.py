@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 DEMONSTRATED = ("spring", 2, "reciprocal")
 GRAPHS_PER_SECOND = 7_000
 """That one core trains on, about."""
-DISTILLATION = ("central", "readings", "jumps", "distillation", "engines", "symbolic", "verdict")
+DISTILLATION = ("central", "readings", "jumps", "distillation", "exchange", "refit", "engines", "symbolic", "verdict")
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,13 @@ def test_the_verdict_takes_potentials_and_no_impostors(law, text, scale):
         assert found.scale == pytest.approx(scale, rel=0.02)
 
 
+def test_products_of_logarithms_that_follow_the_potential_where_pairs_are_do_not_pass():
+    text = "m1*m2*(0.19264*(-0.15144*r + log(0.46103*r))*(0.0032829*m2 - 0.54047*r + log(0.14025*r)) + 0.53711)*log(1.0001*r)"
+    front = pd.DataFrame([[35, 3e-6, text, True]], columns=["complexity", "loss", "expression", "chosen"])
+    found = potential.judge(front, system := System("r2", 3), verdict.frozen_probe(system))
+    assert found.inside < 1e-4 and not found.recovered
+
+
 @pytest.mark.parametrize(
     ("text", "recovered"),
     [

@@ -101,4 +101,5 @@ def test_silent_messages_are_read_and_hold_no_law():
     assert [told[name] for name in ("r2_force", "r2_force_error", "r2_acceleration", "r2_gauge")] == [0.0] * 4
     search = {"evaluations": 2_000, "seed": 0, "engine": "operon"}
     found = list(distil_messages(model, RUN, TEST, 500, np.random.default_rng(0), **search))
-    assert [each.verdict.recovered for each in found] == [False, False]
+    assert [each.verdict.recovered for each in found] == [False] * 3
+    assert [each.reading.alike for each in found] == [False, False, True]

@@ -1,0 +1,54 @@
+"""Exchange: what is found along one axis is tried along the others.
+
+No axis is special: the components of a central message are g F(r) d / r, d = dx, dy[, dz], one function for all,
+each up to a factor. Searched one by one they may end in different forms, where a polynomial fits nearly as well.
+Each component's front is therefore offered what the others say, axes exchanged, with constants fitted to its own data.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import sympy
+
+from lib.refit import Function, refitted
+from lib.symbolic import Front, pareto, parse, symbols
+
+
+def turned(text: str, names: list[str], one: str, other: str) -> sympy.Expr:
+    """An expression in the inputs' names with two of them exchanged."""
+    here, there = (symbols(names)[name] for name in (one, other))
+    return parse(text, names).xreplace({here: there, there: here})
+
+
+def fitted(expression: sympy.Expr, x: np.ndarray, y: np.ndarray, names: list[str]) -> sympy.Expr:
+    """An expression with the constants that make it y [rows] best, at inputs [rows, inputs]."""
+    spread = float(y.std()) or 1.0
+
+    def residual(function: Function) -> np.ndarray:
+        return (function(*x.T) - y) / spread
+
+    return refitted([expression], [names], residual, scale=1.0)[0]
+
+
+def exchanged(fronts: list[Front], x: np.ndarray, targets: np.ndarray, names: list[str]) -> list[Front]:
+    """Fronts of components along axes, [rows, dim] over inputs [rows, inputs], each with what the others say as well.
+
+    The inputs' first names are those of the axes, in the order of the fronts.
+    """
+    axes = names[: len(fronts)]
+
+    def with_the_others(own: int) -> Front:
+        started = time.monotonic()
+        y = targets[:, own].astype(float)
+        candidates = [str(text) for text in fronts[own].table["expression"]]
+        for axis, front in zip(axes, fronts, strict=True):
+            if axis != axes[own]:
+                offered = (turned(text, names, axis, axes[own]) for text in front.table["expression"])
+                candidates += [str(fitted(expression, x, y, names)) for expression in offered]
+        table = pareto(candidates, x, y, names)
+        return replace(fronts[own], table=table, seconds=fronts[own].seconds + time.monotonic() - started)
+
+    return [with_the_others(own) for own in range(len(fronts))]
