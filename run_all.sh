@@ -9,7 +9,7 @@
 #   ./run_all.sh --force                    run every stage again, changed or not
 #   ./run_all.sh --dry-run                  say what would run
 #   ./run_all.sh --site                     only web pages of what outputs/ holds, into build/site
-#   ./run_all.sh --engine pysr             search with PySR instead of Operon
+#   ./run_all.sh --engine pysr              search with PySR instead of Operon
 #   ./run_all.sh --executor slurm           on a cluster, see workflow/profiles
 #
 # It makes its environment in .venv when the active one does not satisfy the pins. Killed, it goes on

@@ -27,15 +27,15 @@ from lib.messages import CLOSEST, quiet
 from lib.models import PART
 from lib.runs import System
 from lib.symbolic import evaluate, parse
-from lib.verdict import INSIDE, SOFTENINGS, Probe, unexplained
+from lib.verdict import SOFTENINGS, Probe, unexplained
 
 REFERENCE = 1.0
 """Distance at which every energy is zero."""
 SCALE = 0.05
 """How far the best factor on the true potential may be from 1."""
-OUTSIDE = 1e-3
-"""Share of its variance that the potential may leave unexplained out of distribution: a tenth of a force's, as no gauge is
-fitted. Potentials leave 2e-5 at most, products of logarithms that stand in for 1/r leave 6e-3."""
+LEFT = 1e-3
+"""Share of its variance that the potential may leave unexplained, in and out of distribution: outside a tenth of a force's,
+as no gauge is fitted. Potentials leave 2e-5 at most, products of logarithms that stand in for 1/r leave 6e-3."""
 
 
 def of_law(law_name: str, softening: float = SOFTENING) -> sympy.Expr:
@@ -99,15 +99,11 @@ def judge(front: pd.DataFrame, system: System, probes: Probe) -> PotentialVerdic
     """The verdict on a front of pair energies.
 
     An expression is the potential when, relative to its own value at distance 1, a multiple of the true one, by a
-    factor within `SCALE` of 1, leaves less than `verdict.INSIDE` of its variance unexplained, and less than
-    `OUTSIDE` beyond training.
+    factor within `SCALE` of 1, leaves less than `LEFT` of its variance unexplained, like training and
+    beyond it.
     """
     found = [_match(text, system, probes) for text in front["expression"]]
-    accepted = [
-        k
-        for k, (scale, inside, outside) in enumerate(found)
-        if abs(scale - 1) < SCALE and inside < INSIDE and outside < OUTSIDE
-    ]
+    accepted = [k for k, (scale, inside, outside) in enumerate(found) if abs(scale - 1) < SCALE and max(inside, outside) < LEFT]
     rank = accepted[0] if accepted else int(np.argmax(front["chosen"]))
     return PotentialVerdict(bool(accepted), str(front["expression"][rank]), rank, *found[rank])
 
