@@ -1,7 +1,7 @@
-"""Losses: every variant on the 2D systems under MAE, MSE, Huber's loss and the one that its law takes.
+"""Losses: every variant on the 2D systems under MAE, MSE, Huber's loss and its own, and heads of other work under theirs.
 
-    python -m benchmarks.losses                         # losses.csv
-    python -m benchmarks.losses --only spring-2d r1-2d  # these systems' rows alone, the others stay
+    python -m benchmarks.losses                                # losses.csv
+    python -m benchmarks.losses --only spring-2d r1-2d/custom  # the rows of these alone, the others stay
 
 The recipe is the released one but for its loss and its number of graphs.
 """
@@ -21,11 +21,15 @@ from lib import datasets, gauges, messages, readings
 from lib.files import write_text
 from lib.recipe import recipe_of
 from lib.runs import CORE, Run, select
+from lib.variants import FURTHER, VARIANTS
 
 TABLE = Path(__file__).with_suffix(".csv")
 RIVALS = ("mae", "mse", "huber")
 """The paper's loss, and two others."""
 SYSTEMS = [f"{law}-2d" for law in CORE]
+HEADS = [name for name, variant in FURTHER.items() if variant.network == "messages"]
+"""Heads of other work, which share `standard`'s loss."""
+RUNS = [f"{system}/{variant}" for system in SYSTEMS for variant in (*VARIANTS, *HEADS)]
 
 
 def in_best_gauge(model: nn.Module, run: Run) -> dict[str, float]:
@@ -40,34 +44,44 @@ def in_best_gauge(model: nn.Module, run: Run) -> dict[str, float]:
     }
 
 
-def compared(run: Run, graphs: int) -> list[dict[str, str | float]]:
-    """A row for each of `RIVALS`, and one for the run's own loss where that is another."""
+def compared(run: Run, graphs: int) -> pd.DataFrame:
+    """A row for each of `RIVALS`, and one for the run's own loss where that is another; that one alone for a head."""
     own = recipe_of(run)
     rows = []
-    for loss in dict.fromkeys((*RIVALS, own.loss)):
+    for loss in [own.loss] if run.variant in HEADS else dict.fromkeys((*RIVALS, own.loss)):
         model, card = trained(run, replace(own, graphs=graphs, loss=loss))
         errors = {key: card[key] for key in ("test_loss_per_node", "test_relative_error")}
         row = {"system": str(run.system), "variant": run.variant, "loss": loss, "graphs": graphs}
         rows.append(row | errors | in_best_gauge(model, run))
-    return rows
+    return pd.DataFrame(rows)
+
+
+def renewed(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The table with a run's rows in place of those that it had, in the order of `RUNS`."""
+    merged = pd.concat([table, rows], ignore_index=True)
+    merged = merged.drop_duplicates(["system", "variant", "loss"], keep="last")
+    order = (merged.system + "/" + merged.variant).map(RUNS.index)
+    return merged.iloc[np.argsort(order, kind="stable")]
 
 
 def main() -> None:
-    """Train, print and write the table, system by system."""
+    """Train, print and write the table, run by run."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.losses", description=__doc__.splitlines()[0])
     parser.add_argument("--graphs", type=int, default=300_000, help="training graphs of each run (default 300,000)")
-    parser.add_argument("--only", nargs="+", choices=SYSTEMS, default=SYSTEMS, metavar="SYSTEM", help=", ".join(SYSTEMS))
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[*SYSTEMS, *RUNS],
+        default=SYSTEMS,
+        metavar="RUN",
+        help=f"{', '.join(SYSTEMS)}, or a run of one, such as {RUNS[-1]}",
+    )
     options = parser.parse_args()
-    for system in options.only:
-        rows = []
-        for run in select([system]):
-            found = compared(run, options.graphs)
-            print(pd.DataFrame(found).to_string(index=False, header=not rows, float_format="%.4g"), flush=True)
-            rows += found
-        table = pd.DataFrame(rows)
-        if TABLE.exists():
-            others = pd.read_csv(TABLE).query("system != @system")
-            table = pd.concat([others, table]).sort_values("system", key=lambda names: names.map(SYSTEMS.index), kind="stable")
+    wanted = [name for name in RUNS if {name, name.partition("/")[0]} & set(options.only)]
+    for run in select(wanted):
+        rows = compared(run, options.graphs)
+        print(rows.to_string(index=False, header=str(run) == wanted[0], float_format="%.4g"), flush=True)
+        table = renewed(pd.read_csv(TABLE), rows) if TABLE.exists() else rows
         write_text(TABLE, table.to_csv(index=False, float_format="%.4g"))
 
 
