@@ -22,6 +22,7 @@ import torch
 from scipy.optimize import least_squares, minimize_scalar
 from sympy.core.relational import Relational
 
+from lib.exchange import alike
 from lib.forces import input_names, pair_inputs
 from lib.laws import get_law
 from lib.losses import relative
@@ -36,6 +37,8 @@ WORTH = 1.01
 """A constant is set to zero or shortened if the error grows at most so many times."""
 NEGLIGIBLE = 1e-6
 """Relative error that is none."""
+ROUGH = 1e-4
+"""Relative error above which a fitted formula is not the law."""
 SHIFT = 0.03
 """Part of itself by which a threshold is moved at most."""
 ROBUST = 0.01
@@ -272,7 +275,8 @@ def compose(
 ) -> ClosedForm:
     """The closed form of a run's edge and node fronts, fitted to bodies [graphs, n, 2*dim+2] and accelerations.
 
-    Of the compositions that `candidates` allow, the simplest whose error is hardly above the best.
+    Of the compositions that `candidates` allow, the simplest whose error is hardly above the best. Where that is not the
+    law, no axis being special, what one component's front says is tried for all.
     """
     edges = list(zip(*(candidates(front, input_names(system.dim)) for front in edge), strict=True))
     nodes = list(zip(*(candidates(front, node_names(system.dim)) for front in node), strict=True))
@@ -280,6 +284,11 @@ def compose(
     chosen = _simplest([ClosedForm(system, list(e), list(nodes[0])) for e in dict.fromkeys(edges)], bodies, accelerations)
     tried = [ClosedForm(system, chosen[1].edge, list(n)) for n in dict.fromkeys(nodes)]
     fit, form, constants = _simplest(tried, bodies, accelerations)
+    if fit.error(constants) > ROUGH:
+        axes = input_names(system.dim)[: system.dim]
+        said = dict.fromkeys(tuple(alike(one, own, axes)) for each in edges for own, one in enumerate(each))
+        retried = [form, *(ClosedForm(system, list(e), form.node) for e in said)]
+        fit, form, constants = _simplest(retried, bodies, accelerations)
     constants = fit.prune(constants)
     return shortened(form, fit, constants)
 

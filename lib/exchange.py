@@ -2,7 +2,8 @@
 
 No axis is special: the components of a central message are g F(r) d / r, d = dx, dy[, dz], one function for all,
 each up to a factor. Searched one by one they may end in different forms, where a polynomial fits nearly as well.
-Each component's front is therefore offered what the others say, axes exchanged, with constants fitted to its own data.
+Each component's front is therefore offered what the others say, axes exchanged, with constants fitted to its own data,
+and a closed form that does not fit is tried with one form for all.
 """
 
 from __future__ import annotations
@@ -17,10 +18,15 @@ from lib.refit import Function, refitted
 from lib.symbolic import Front, pareto, parse, symbols
 
 
-def turned(text: str, names: list[str], one: str, other: str) -> sympy.Expr:
-    """An expression in the inputs' names with two of them exchanged."""
-    here, there = (symbols(names)[name] for name in (one, other))
-    return parse(text, names).xreplace({here: there, there: here})
+def turned(expression: sympy.Expr, one: str, other: str) -> sympy.Expr:
+    """An expression with two of its inputs exchanged."""
+    here, there = (symbols([name])[name] for name in (one, other))
+    return expression.xreplace({here: there, there: here})
+
+
+def alike(expression: sympy.Expr, own: int, axes: list[str]) -> list[sympy.Expr]:
+    """What the axis of that place says, said along all axes."""
+    return [turned(expression, axes[own], axis) for axis in axes]
 
 
 def fitted(expression: sympy.Expr, x: np.ndarray, y: np.ndarray, names: list[str]) -> sympy.Expr:
@@ -46,7 +52,7 @@ def exchanged(fronts: list[Front], x: np.ndarray, targets: np.ndarray, names: li
         candidates = [str(text) for text in fronts[own].table["expression"]]
         for axis, front in zip(axes, fronts, strict=True):
             if axis != axes[own]:
-                offered = (turned(text, names, axis, axes[own]) for text in front.table["expression"])
+                offered = (turned(parse(text, names), axis, axes[own]) for text in front.table["expression"])
                 candidates += [str(fitted(expression, x, y, names)) for expression in offered]
         table = pareto(candidates, x, y, names)
         return replace(fronts[own], table=table, seconds=fronts[own].seconds + time.monotonic() - started)

@@ -13,7 +13,7 @@ import sympy
 from matplotlib.animation import PillowWriter
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from lib.laws import M1, M2, Q1, Q2, SOFTENING, Law, S
 from lib.messages import linear_fit
@@ -378,6 +378,27 @@ def heat(table: pd.DataFrame, title: str) -> Figure:
     sns.heatmap(table.astype(float), annot=True, vmin=0, vmax=1, cbar=False, ax=axis, **look)
     axis.set(title=title, xlabel="", ylabel="")
     axis.tick_params(length=0)
+    return figure
+
+
+def trials(table: pd.DataFrame, looks: str, measures: dict[str, str]) -> Figure:
+    """Measures of runs, less is better: a row of panels a measure, a column a system, a line a variant, and a colour for
+    each of what `looks` names."""
+    systems, lines = table["system"].unique(), {variant: -place for place, variant in enumerate(table["variant"].unique())}
+    size = (2.6 * len(systems) + 2, (0.22 * len(lines) + 0.8) * len(measures))
+    figure, axes = plt.subplots(len(measures), len(systems), figsize=size, sharex="row", sharey=True, squeeze=False)
+    for row, (measure, words) in zip(axes, measures.items(), strict=True):
+        for axis, system in zip(row, systems, strict=True):
+            for look in table[looks].unique():
+                runs = table[(table["system"] == system) & (table[looks] == look)]
+                axis.semilogx(runs[measure], runs["variant"].map(lines), "o", alpha=0.85, label=look)
+            axis.set(xlabel=words)
+            axis.xaxis.set_minor_formatter(NullFormatter())
+            axis.grid(axis="y", linewidth=0.5)
+    for axis, system in zip(axes[0], systems, strict=True):
+        axis.set_title(system)
+    axes[0][0].set_yticks([*lines.values()], [*lines])
+    axes[0][-1].legend(frameon=False, bbox_to_anchor=(1.02, 1), loc="upper left", fontsize=9)
     return figure
 
 

@@ -66,6 +66,16 @@ def test_the_softening_is_found_where_the_fronts_have_none():
     assert relative_error(form(bodies), true) < 1e-4
 
 
+@pytest.mark.parametrize("told", ["dx", "dy"])
+def test_what_one_component_says_is_tried_for_all(told):
+    law = {axis: f"1.3*{axis}*(0.97/r - 1.01)" for axis in ("dx", "dy")}
+    bent = {axis: f"0.5*{axis} - 0.3*{axis}*r" for axis in law}
+    edge = [front((1e-3, bent[axis]), (0.0, law[axis] if axis == told else bent[axis])) for axis in law]
+    form = compose(SPRING, edge, [front((0.0, "1.5*s1/m1")), front((0.0, "1.4*s2/m1"))], *graphs())
+    bodies, true = graphs(seed=1)
+    assert relative_error(form(bodies), true) < 1e-4
+
+
 def test_the_formula_is_that_of_its_expressions():
     names = input_names(2)
     form = ClosedForm(SPRING, [parse("dx*m2", names), parse("dy*m2", names)], [parse("s1*s2", node_names(2))] * 2)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
-from lib.exchange import exchanged, turned
+from lib.exchange import alike, exchanged, turned
 from lib.symbolic import Front, evaluate, pareto, parse
 
 NAMES = ["dx", "dy", "r", "m1"]
@@ -18,7 +18,8 @@ def fronts(*found: list[str], targets: np.ndarray) -> list[Front]:
 
 
 def test_axes_are_exchanged_and_nothing_else():
-    assert turned("dx*m1/r + dy", NAMES, "dx", "dy") == parse("dy*m1/r + dx", NAMES)
+    assert turned(parse("dx*m1/r + dy", NAMES), "dx", "dy") == parse("dy*m1/r + dx", NAMES)
+    assert alike(parse("dy*m1/r", NAMES), 1, NAMES[:2]) == [parse(f"{axis}*m1/r", NAMES) for axis in NAMES[:2]]
 
 
 @pytest.mark.parametrize(
