@@ -47,8 +47,14 @@ ROBUST = 0.01
 
 def node_names(dim: int) -> list[str]:
     """Names of a node's inputs: its body's position, velocity, charge and mass, and the sum of each of its messages."""
+    position, velocity, received = node_vectors(dim)
+    return [*position, *velocity, "q1", "m1", *received]
+
+
+def node_vectors(dim: int) -> list[list[str]]:
+    """Those of a node's inputs that have a component along each axis: position, velocity, and what it received."""
     axes = ("x", "y", "z")[:dim]
-    return [*axes, *(f"v{axis}" for axis in axes), "q1", "m1", *(f"s{k + 1}" for k in range(dim))]
+    return [[*axes], [f"v{axis}" for axis in axes], [f"s{k + 1}" for k in range(dim)]]
 
 
 @dataclass(frozen=True)
@@ -276,26 +282,47 @@ def compose(
     """The closed form of a run's edge and node fronts, fitted to bodies [graphs, n, 2*dim+2] and accelerations.
 
     Of the compositions that `candidates` allow, the simplest whose error is hardly above the best. Where that is not the
-    law, no axis being special, what one component's front says is tried for all.
+    law, no axis being special, what one component's fronts say is tried for all.
     """
-    edges = list(zip(*(candidates(front, input_names(system.dim)) for front in edge), strict=True))
-    nodes = list(zip(*(candidates(front, node_names(system.dim)) for front in node), strict=True))
-    # first the edges, under the simplest node, then the node
-    chosen = _simplest([ClosedForm(system, list(e), list(nodes[0])) for e in dict.fromkeys(edges)], bodies, accelerations)
-    tried = [ClosedForm(system, chosen[1].edge, list(n)) for n in dict.fromkeys(nodes)]
-    fit, form, constants = _simplest(tried, bodies, accelerations)
-    if fit.error(constants) > ROUGH:
-        axes = input_names(system.dim)[: system.dim]
-        said = dict.fromkeys(tuple(alike(one, own, axes)) for each in edges for own, one in enumerate(each))
-        retried = [form, *(ClosedForm(system, list(e), form.node) for e in said)]
-        fit, form, constants = _simplest(retried, bodies, accelerations)
+    edges = [candidates(front, input_names(system.dim)) for front in edge]
+    nodes = [candidates(front, node_names(system.dim)) for front in node]
+    found = _composed(system, edges, nodes, bodies, accelerations)
+    for own in range(system.dim):
+        if found[0].error(found[2]) <= ROUGH:
+            break
+        said = [alike(one, own, [input_names(system.dim)[: system.dim]]) for one in edges[own]]
+        made = [alike(one, own, node_vectors(system.dim)) for one in nodes[own]]
+        other = _composed(system, _by_component(said), _by_component(made), bodies, accelerations)
+        found = min(found, other, key=lambda one: one[0].error(one[2]))
+    fit, form, constants = found
     constants = fit.prune(constants)
     return shortened(form, fit, constants)
 
 
-def _simplest(forms: list[ClosedForm], bodies: np.ndarray, accelerations: np.ndarray) -> tuple[_Fit, ClosedForm, np.ndarray]:
+_Fitted = tuple["_Fit", ClosedForm, np.ndarray]
+
+
+def _by_component(rows: list[list[sympy.Expr]]) -> list[list[sympy.Expr]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _composed(
+    system: System,
+    edges: list[list[sympy.Expr]],
+    nodes: list[list[sympy.Expr]],
+    bodies: np.ndarray,
+    accelerations: np.ndarray,
+) -> _Fitted:
+    """The simplest composition of each component's candidates, fitted: first the edges, under the simplest node, then that."""
+    simplest_node, *_ = tried = list(dict.fromkeys(zip(*nodes, strict=True)))
+    forms = [ClosedForm(system, list(e), list(simplest_node)) for e in dict.fromkeys(zip(*edges, strict=True))]
+    edge = _simplest(forms, bodies, accelerations)[1].edge
+    return _simplest([ClosedForm(system, edge, list(n)) for n in tried], bodies, accelerations)
+
+
+def _simplest(forms: list[ClosedForm], bodies: np.ndarray, accelerations: np.ndarray) -> _Fitted:
     """Of forms in order of complexity the first, fitted, whose error is hardly above the best."""
-    tried: list[tuple[_Fit, ClosedForm, np.ndarray]] = []
+    tried: list[_Fitted] = []
     errors: list[float] = []
     for form in forms:
         fit = _Fit(form, bodies, accelerations)

@@ -24,9 +24,15 @@ def turned(expression: sympy.Expr, one: str, other: str) -> sympy.Expr:
     return expression.xreplace({here: there, there: here})
 
 
-def alike(expression: sympy.Expr, own: int, axes: list[str]) -> list[sympy.Expr]:
-    """What the axis of that place says, said along all axes."""
-    return [turned(expression, axes[own], axis) for axis in axes]
+def alike(expression: sympy.Expr, own: int, vectors: list[list[str]]) -> list[sympy.Expr]:
+    """What the axis of that place says, said along all axes; `vectors` are inputs that have a component along each."""
+    said = []
+    for axis in range(len(vectors[0])):
+        along = expression
+        for components in vectors:
+            along = turned(along, components[own], components[axis])
+        said.append(along)
+    return said
 
 
 def fitted(expression: sympy.Expr, x: np.ndarray, y: np.ndarray, names: list[str]) -> sympy.Expr:

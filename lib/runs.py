@@ -25,7 +25,7 @@ RECORDED = (
         for system in ("damped-2d", "damped-3d", "discontinuous-2d", "discontinuous-3d")
         for variant in (*VARIANTS, "hamiltonian")
     ),
-    *(f"{law}-3d/hamiltonian" for law in ("spring", "r1", "r2")),
+    *(f"{law}-3d/hamiltonian" for law in CORE),
     *(f"{law}-2d/{variant}-seed{seed}" for law in CORE for variant in VARIANTS for seed in (1, 2)),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity

@@ -71,7 +71,9 @@ def test_what_one_component_says_is_tried_for_all(told):
     law = {axis: f"1.3*{axis}*(0.97/r - 1.01)" for axis in ("dx", "dy")}
     bent = {axis: f"0.5*{axis} - 0.3*{axis}*r" for axis in law}
     edge = [front((1e-3, bent[axis]), (0.0, law[axis] if axis == told else bent[axis])) for axis in law]
-    form = compose(SPRING, edge, [front((0.0, "1.5*s1/m1")), front((0.0, "1.4*s2/m1"))], *graphs())
+    # the node of a bent message is bent too
+    node = [front((0.0, f"1.5*s{k + 1}/{'m1' if axis == told else '(m1 + 2.0)'}")) for k, axis in enumerate(law)]
+    form = compose(SPRING, edge, node, *graphs())
     bodies, true = graphs(seed=1)
     assert relative_error(form(bodies), true) < 1e-4
 

@@ -19,7 +19,13 @@ def fronts(*found: list[str], targets: np.ndarray) -> list[Front]:
 
 def test_axes_are_exchanged_and_nothing_else():
     assert turned(parse("dx*m1/r + dy", NAMES), "dx", "dy") == parse("dy*m1/r + dx", NAMES)
-    assert alike(parse("dy*m1/r", NAMES), 1, NAMES[:2]) == [parse(f"{axis}*m1/r", NAMES) for axis in NAMES[:2]]
+    expected = [parse(f"{axis}*m1/r", NAMES) for axis in ("dx", "dy")]
+    assert alike(parse("dy*m1/r", NAMES), 1, [["dx", "dy"]]) == expected
+
+
+def test_all_vectors_are_turned_together():
+    names = ["vx", "vy", "s1", "s2"]
+    assert alike(parse("s2 - vy", names), 1, [["vx", "vy"], ["s1", "s2"]]) == [parse(e, names) for e in ("s1 - vx", "s2 - vy")]
 
 
 @pytest.mark.parametrize(
