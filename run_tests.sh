@@ -2,7 +2,7 @@
 # The tests: unit and property tests, every stage on the smoke profile, and the rendered notebooks of
 # outputs/ executed again from the released weights and compared (nbval).
 #
-#   ./run_tests.sh                          all tests, and the rendered notebooks of one run of each system
+#   ./run_tests.sh                          all tests, and rendered notebooks: every run of spring-2d, one of each other system
 #   ./run_tests.sh --all                    all tests, and every rendered notebook
 #   ./run_tests.sh tests/test_laws.py       what is named, as pytest takes it
 #
@@ -14,6 +14,7 @@ source lib/environment.sh
 if [ $# -gt 0 ] && [ "$1" != --all ]; then exec "$python" -m pytest "$@"; fi
 # one thread a worker: two notebooks side by side beat one on both cores
 export OMP_NUM_THREADS=1
+notebooks=$("$python" tests/rendered.py "$@")
 exec "$python" -m pytest -q -n "$(getconf _NPROCESSORS_ONLN)" --dist loadfile --durations 20 \
     --nbval --nbval-lax --nbval-sanitize-with tests/nbval.cfg --nbval-kernel-name python3 \
-    tests $("$python" tests/rendered.py "$@")
+    tests $notebooks

@@ -50,7 +50,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def command(options: argparse.Namespace) -> list[str]:
     """Snakemake's command line."""
-    config = [f"profile={options.profile}", f"only={' '.join(options.only)}", f"engine={options.engine}"]
+    config = [
+        f"profile={options.profile}",
+        f"only={' '.join(options.only)}",
+        f"engine={options.engine}",
+        f"cores={options.cores}",
+    ]
     if options.retrain:
         config.append("retrain=true")
     call = [

@@ -82,12 +82,13 @@ def potentials(table: pd.DataFrame) -> str:
     )
     lines = [f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for row in table[(table["variant"] == "hamiltonian") & (table["seed"] == 0)].itertuples():
+        judged = not pd.isna(row.potential_recovered)
         cells = [
-            f"{row.test_loss_per_node:.2g} ({theirs[row.system]:.2g})",
-            f"{row.r2_pair_force_trimmed:.5f}",
-            row.gauge if row.recovered == "true" else "no",
-            f"{row.r2_potential:.5f}",
-            "yes" if row.potential_recovered else "no",
+            f"{row.test_loss_per_node:.2g}" + (f" ({theirs[row.system]:.2g})" if row.system in theirs else ""),
+            f"{row.r2_pair_force_trimmed:.5f}" if judged else "–",
+            {"true": row.gauge, "false": "no"}.get(row.recovered, "–"),
+            f"{row.r2_potential:.5f}" if judged else "–",
+            ("yes" if row.potential_recovered else "no") if judged else "–",
         ]
         lines.append(f"| `{row.system}` | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -202,4 +203,4 @@ def _of_run(row: tuple, outputs: Path) -> str:
 
 if __name__ == "__main__":
     readme = paths.ROOT / "README.md"
-    write_text(readme, refreshed(readme.read_text(), passages(results.gather("full"), results.larger("full"))))
+    write_text(readme, refreshed(readme.read_text(encoding="utf-8"), passages(results.gather("full"), results.larger("full"))))

@@ -20,12 +20,12 @@ import pandas as pd
 import sympy
 import torch
 from scipy.optimize import least_squares, minimize_scalar
-from sympy.core.relational import Relational
 
 from lib.exchange import alike
 from lib.forces import input_names, pair_inputs
 from lib.laws import get_law
 from lib.losses import relative
+from lib.refit import in_conditions, opened
 from lib.runs import System
 from lib.symbolic import parse, rounded, simplest
 
@@ -75,26 +75,17 @@ class ClosedForm:
         return np.asarray(function(constants, Arrangement.of(self.system, bodies)))
 
     @cached_property
-    def opened(self) -> tuple[list[sympy.Expr], list[sympy.Expr], list[sympy.Symbol], list[float]]:
+    def opened(self) -> tuple[list[sympy.Expr], list[sympy.Expr], list[sympy.Symbol], np.ndarray]:
         """Edge and node with symbols in place of their constants, these symbols, and the constants' values."""
-        values: list[float] = []
-        symbols: list[sympy.Symbol] = []
-
-        def open_up(expression: sympy.Basic) -> sympy.Basic:
-            if isinstance(expression, sympy.Float):
-                values.append(float(expression))
-                symbols.append(sympy.Symbol(f"constant{len(symbols)}", real=True))
-                return symbols[-1]
-            return expression.func(*map(open_up, expression.args)) if expression.args else expression
-
-        return [open_up(e) for e in self.edge], [open_up(e) for e in self.node], symbols, values
+        forms, symbols, values = opened([*self.edge, *self.node])
+        return forms[: len(self.edge)], forms[len(self.edge) :], symbols, values
 
     @cached_property
     def thresholds(self) -> np.ndarray:
-        """Which constants, in the order of `function`, stand in a condition: where a formula jumps, it has no slope in them."""
+        """Which constants, in the order of `function`, move a jump: those in a condition, and with them the softening."""
         edge, node, symbols, _ = self.opened
-        conditions = {s for e in (*edge, *node) for condition in e.atoms(Relational) for s in condition.free_symbols}
-        return np.array([False, *(symbol in conditions for symbol in symbols)])
+        moving = in_conditions([*edge, *node], symbols)
+        return np.array([moving.any(), *moving])
 
     @cached_property
     def function(self) -> tuple[Callable[[np.ndarray, Arrangement], jax.Array], np.ndarray]:
@@ -198,7 +189,7 @@ class _Fit:
     def refine(self, start: np.ndarray, free: np.ndarray) -> np.ndarray:
         """Constants with the smallest robust relative error; those not `free` [constants] stay as they start."""
         found = self._descend(start, free & ~self.thresholds)
-        if not (moving := np.flatnonzero(free & self.thresholds)).size:
+        if not (moving := np.flatnonzero(free & self.thresholds & (start != 0))).size:
             return found
         for index in moving:
             found = self._shift(found, index)

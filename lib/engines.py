@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import logging
 import math
@@ -105,10 +106,10 @@ def pysr(
 
 def hall_of_fame(path: Path) -> Candidates:
     """Equations of the file that PySR keeps while it searches, or of its copy; `KeyboardInterrupt` if there is none yet."""
-    # the copy is written second, so that one of them is whole
+    # one of them is whole, the other may be under way: its last line has no end
     for file in (path.with_suffix(".csv.bak"), path):
-        if file.exists():
-            return pd.read_csv(file, dtype={"Equation": str})["Equation"].tolist()
+        if file.exists() and (text := file.read_text(encoding="utf-8")).endswith("\n") and text.count("\n") > 1:
+            return pd.read_csv(io.StringIO(text), dtype={"Equation": str})["Equation"].tolist()
     raise KeyboardInterrupt
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import base64
 import io
 import logging
@@ -15,7 +16,6 @@ from typing import Any
 
 import nbformat
 import papermill
-import yaml
 from jupyter_client.kernelspec import NoSuchKernel
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
@@ -104,6 +104,14 @@ def one_line(record: logging.LogRecord) -> bool:
     return bool(record.msg)
 
 
+def literal(text: str) -> Any:
+    """A parameter's value as Python reads it, such as a number; else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
 def main() -> int:
     """Execute a stage and put its notebook in place as a whole; one clear line and status 1 if it fails."""
     parser = argparse.ArgumentParser(prog="python -m lib.execute", description=__doc__)
@@ -114,12 +122,15 @@ def main() -> int:
     wrong = [text for text in arguments.parameters if "=" not in text]
     if wrong:
         parser.error(f"'{wrong[0]}' is no parameter: write name=value, as system=spring-2d")
-    parameters = {name: yaml.safe_load(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
+    parameters = {name: literal(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
     source = paths.ROOT / "notebooks" / f"{arguments.stage}.ipynb"
     if not source.exists():
         known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
         print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
         return 2
+    known = list(papermill.inspect_notebook(source))
+    if unknown := [name for name in parameters if name not in known]:
+        parser.error(f"{arguments.stage} has no parameter '{unknown[0]}': choose of {', '.join(known)}")
     about = "/".join(str(parameters[key]) for key in ("law", "system", "variant") if key in parameters) or "all runs"
     logging.basicConfig(level=logging.WARNING, format=f"{arguments.stage} {about}: %(message)s")
     for handler in logging.getLogger().handlers:

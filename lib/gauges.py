@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.preprocessing import SplineTransformer
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 
 from lib.messages import Edges, bootstrap, linear_fit, r_squared, sparsity
+
+Basis = SplineTransformer | FunctionTransformer
+"""Smooth functions of the logarithm of a receiver's mass."""
 
 
 def gauge_exponent(edges: Edges, channels: np.ndarray) -> tuple[float, float]:
@@ -30,7 +33,7 @@ def gauge_exponent(edges: Edges, channels: np.ndarray) -> tuple[float, float]:
 class GaugeFit:
     """y = g(m, q) f A + h(m, q), with g and h flexible functions of the receiver."""
 
-    basis: SplineTransformer
+    basis: Basis
     g: np.ndarray
     """[basis], coefficients of g."""
     a: np.ndarray
@@ -51,14 +54,24 @@ class GaugeFit:
 
 
 def mass_exponent(inputs: np.ndarray, gauge: np.ndarray) -> float:
-    """The k of g ~ m_i^-k that fits a gauge [edges] best, over the middle four fifths of the masses."""
+    """The k of g ~ m_i^-k that fits a gauge [edges] best, over the middle four fifths of the masses; not a number where
+    masses do not vary."""
     mass = inputs[:, -4]
+    if np.ptp(mass) == 0:
+        return float("nan")
     low, high = np.quantile(mass, [0.1, 0.9])
     usual = (mass > low) & (mass < high) & (gauge != 0)
     return float(-np.polyfit(np.log(mass[usual]), np.log(np.abs(gauge[usual])), 1)[0])
 
 
-def _receiver_features(basis: SplineTransformer, mass: np.ndarray, charge: np.ndarray) -> np.ndarray:
+def _mass_basis(mass: np.ndarray) -> Basis:
+    logarithm = np.log(mass[:, None])
+    if np.ptp(logarithm) == 0:  # a gauge cannot depend on what does not vary
+        return FunctionTransformer(np.ones_like).fit(logarithm)
+    return SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(logarithm)
+
+
+def _receiver_features(basis: Basis, mass: np.ndarray, charge: np.ndarray) -> np.ndarray:
     splines = basis.transform(np.log(mass[:, None]))
     return np.concatenate([splines, splines * charge[:, None]], axis=1)
 
@@ -69,7 +82,7 @@ def gauge_fit(mass: np.ndarray, charge: np.ndarray, force: np.ndarray, y: np.nda
     Mass and charge [edges] are the receiver's, force [edges, components] what y is a linear image of, up to a gauge.
     """
     y, force = y.astype(float), force.astype(float)
-    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(mass[:, None]))
+    basis = _mass_basis(mass)
     phi = _receiver_features(basis, mass, charge)
     size, channels = phi.shape[1], y.shape[1]
     # start from the unconstrained fit, one matrix A for each basis function, and its best rank-one part
@@ -140,7 +153,7 @@ def scores(edges: Edges, channels: np.ndarray) -> dict[str, Any]:
 class ReactionGauge:
     """A gauge found from action and reaction alone: u(v_i) m_ij - k(v_i) = -(u(v_j) m_ji - k(v_j)), u = 1/g."""
 
-    basis: SplineTransformer
+    basis: Basis
     u: np.ndarray
     """[basis], coefficients of u."""
     k: np.ndarray
@@ -182,7 +195,7 @@ def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -
     against the difference of the two, so that u = 0 is no answer. The true force is not used.
     """
     sent, returned = sent.astype(float), returned.astype(float)
-    basis = SplineTransformer(n_knots=6, degree=3, knots="quantile", extrapolation="constant").fit(np.log(inputs[:, [-4]]))
+    basis = _mass_basis(inputs[:, -4])
     here, there = (_receiver_features(basis, way[:, -4], way[:, -2]) for way in (inputs, reverse(inputs)))
     size, channels = here.shape[1], sent.shape[1]
     even, odd = np.zeros((2, (1 + channels) * size, (1 + channels) * size))

@@ -190,7 +190,8 @@ def _integrate(
             passenger = passenger[kept]
         active, to_save = _advance(active, derivative, grid, tolerance)
         found, first, reached = map(np.asarray, to_save)
-        step, save, lane = np.nonzero(reached)
+        # a trajectory that was given up still moves in its lane until another boards
+        step, save, lane = np.nonzero(reached & (passenger >= 0))
         states[passenger[lane], first[step, lane] + save] = found[step, save, ..., lane]
 
 

@@ -17,8 +17,9 @@ REFERENCE = ROOT / "data" / "reference.csv"
 
 
 def workspace(profile: str) -> Path:
-    """Root of what a profile reads and writes; the variable WORKSPACE moves it elsewhere, as tests do."""
-    return Path(os.environ.get("WORKSPACE") or ROOT / get_profile(profile).folder).resolve()
+    """Root of what a profile reads and writes; the variable WORKSPACE moves it elsewhere, as tests do (a relative
+    path begins at the project's root)."""
+    return (ROOT / (os.environ.get("WORKSPACE") or get_profile(profile).folder)).resolve()
 
 
 def dataset(system: System, split: str, profile: str) -> Path:

@@ -151,14 +151,15 @@ def predicted_against_true(true: np.ndarray, predicted: np.ndarray, symbol: str 
 def network(variant: Variant, dim: int) -> Figure:
     """The graph network as a variant has it: what goes in, what is sent, what comes out."""
     features, width = 2 * dim + 2, variant.width(dim)
+    hidden = " - ".join(map(str, variant.hidden))
     edge = "edge(i, j) - edge(j, i)" if variant.reciprocal else "edge(i, j)"
     message = f"message\n{width} channels" + (",\nmean and variance" if variant.gaussian else "")
     boxes = [
         (f"bodies i and j\n2 x {features} numbers", "white"),
-        (f"{edge}\n300 - 300 - 300", "C0"),
+        (f"{edge}\n{hidden}", "C0"),
         (message, "C1"),
         ("sum over j", "white"),
-        ("node(i, sum)\n300 - 300 - 300", "C0"),
+        (f"node(i, sum)\n{hidden}", "C0"),
         (f"acceleration of i\n{dim} numbers", "white"),
     ]
     figure, axis = plt.subplots(figsize=(11, 1.5))

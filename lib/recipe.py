@@ -9,6 +9,9 @@ from lib.profiles import get_profile
 from lib.runs import Run
 from lib.variants import get_variant
 
+LEARNS = ("models", "variants", "networks", "hamiltonian", "losses", "start", "optimiser", "muon", "training")
+"""Modules of `lib` that weights depend on too."""
+
 
 @dataclass(frozen=True)
 class Recipe:

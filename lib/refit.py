@@ -14,6 +14,27 @@ Function = Callable[..., np.ndarray]
 """Of the inputs' columns, one argument each."""
 
 
+def opened(expressions: list[sympy.Expr]) -> tuple[list[sympy.Expr], list[sympy.Symbol], np.ndarray]:
+    """Expressions with a symbol in place of each of their constants, these symbols, and the constants' values."""
+    values: list[float] = []
+    symbols: list[sympy.Symbol] = []
+
+    def open_up(expression: sympy.Basic) -> sympy.Basic:
+        if isinstance(expression, sympy.Float):
+            values.append(float(expression))
+            symbols.append(sympy.Symbol(f"constant{len(symbols)}", real=True))
+            return symbols[-1]
+        return expression.func(*map(open_up, expression.args)) if expression.args else expression
+
+    return [open_up(e) for e in expressions], symbols, np.array(values)
+
+
+def in_conditions(forms: list[sympy.Expr], symbols: list[sympy.Symbol]) -> np.ndarray:
+    """Which of the symbols stand in a condition of a form: where it jumps, it has no slope in them."""
+    conditions = {s for form in forms for condition in form.atoms(Relational) for s in condition.free_symbols}
+    return np.array([symbol in conditions for symbol in symbols], bool)
+
+
 def refitted(
     expressions: list[sympy.Expr],
     names: list[list[str]],
@@ -27,32 +48,28 @@ def refitted(
     `residual(f, g, ...)` takes a function for each expression, of the columns that its `names` say. Residuals beyond
     `scale` count by their size instead of their square.
     """
-    opened, spans, start = [], [], []
-    for expression, inputs in zip(expressions, names, strict=True):
-        conditions = (condition.atoms(sympy.Float) for condition in expression.atoms(Relational))
-        numbers = sorted(expression.atoms(sympy.Float).difference(*conditions), key=float)
-        symbols = sympy.symbols(f"constant:{len(numbers)}", real=True)
-        form = expression.xreplace(dict(zip(numbers, symbols, strict=True)))
-        columns = [sympy.Symbol(name, real=True) for name in inputs]
-        opened.append((form, symbols, sympy.lambdify([*symbols, *columns], form, "numpy")))
-        spans.append(slice(len(start), len(start) + len(numbers)))
-        start += [float(number) for number in numbers]
-    begin = np.array(start)
+    forms, symbols, begin = opened(expressions)
+    free = ~in_conditions(forms, symbols)
+    functions = [
+        sympy.lambdify([*symbols, *(sympy.Symbol(name, real=True) for name in inputs)], form, "numpy")
+        for form, inputs in zip(forms, names, strict=True)
+    ]
+
+    def constants(relative: np.ndarray) -> np.ndarray:
+        values = begin.copy()
+        values[free] *= relative
+        return values
 
     def error(relative: np.ndarray) -> np.ndarray:
-        values = relative * begin
         with np.errstate(all="ignore"):
-            found = residual(*(partial(function, *values[span]) for (_, _, function), span in zip(opened, spans, strict=True)))
+            found = residual(*(partial(function, *constants(relative)) for function in functions))
         return np.nan_to_num(found, nan=1e6, posinf=1e6, neginf=-1e6).ravel()
 
-    one = np.ones(len(begin))
-    if not len(begin):
+    if not free.any():
         return expressions
+    one = np.ones(int(free.sum()))
     fit = least_squares(error, one, loss="soft_l1", f_scale=scale, x_scale="jac", max_nfev=100)
     if np.abs(error(fit.x)).mean() >= np.abs(error(one)).mean():
         return expressions
-    values = fit.x * begin
-    return [
-        form.xreplace({symbol: sympy.Float(value) for symbol, value in zip(symbols, values[span], strict=True)})
-        for (form, symbols, _), span in zip(opened, spans, strict=True)
-    ]
+    found = dict(zip(symbols, map(sympy.Float, constants(fit.x)), strict=True))
+    return [form.xreplace(found) for form in forms]

@@ -8,7 +8,7 @@ from typing import Any
 
 from lib import paths
 from lib.profiles import get_profile
-from lib.recipe import recipe_of
+from lib.recipe import LEARNS, recipe_of
 from lib.results import ENERGIES, LARGER_PART, PARTS
 from lib.runs import LARGER, SIMULATED, Run, System, parse_system
 from lib.variants import get_variant
@@ -16,9 +16,13 @@ from lib.variants import get_variant
 NOTEBOOKS = paths.ROOT / "notebooks"
 SPLITS = ("train", "validation", "test")
 DEMONSTRATED = ("spring", 2, "reciprocal")
+TRIALS = paths.ROOT / "benchmarks" / "losses.csv"
+"""Losses and heads compared, which the report tells."""
 GRAPHS_PER_SECOND = 7_000
 """That one core trains on, about."""
-DISTILLATION = ("central", "readings", "jumps", "distillation", "exchange", "refit", "engines", "symbolic", "verdict")
+READING = ("messages", "forces", "gauges", "central", "readings")
+"""Modules that say what messages are and how they are read."""
+DISTILLATION = (*READING, "jumps", "distillation", "exchange", "refit", "engines", "symbolic", "verdict")
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,13 @@ def simulate(system: System, profile: str) -> Job:
         {"system": str(system), "profile": profile},
         code("1_simulate", "laws", "integrate", "simulate", "datasets"),
         [*files, *(file.with_suffix(".json") for file in files), paths.outputs_of_system(system, profile) / "trajectory.gif"],
-        depends=asdict(get_profile(profile))["trajectories"],
+        depends=_budget(profile, "trajectories"),
     )
 
 
 def train(run: Run, retrain: bool) -> Job:
     """Stage 2: training, or only its report where the run has weights and is not to be trained again."""
-    source = code(
-        "2_train", "models", "variants", "losses", "start", "optimiser", "muon", "device", "training", "encoding", "rollout"
-    )
+    source = code("2_train", *LEARNS, "device", "encoding", "rollout")
     weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
     trains = retrain or not weights[0].exists()
     reads = data(run.system, run.profile)
@@ -91,7 +93,7 @@ def train(run: Run, retrain: bool) -> Job:
             parallel=True,
             seconds=recipe_of(run).graphs / GRAPHS_PER_SECOND,
         )
-    return _of(run, "2_train", [*source, *reads, *weights], written)
+    return _of(run, "2_train", [*source, *reads, *weights], written, depends=asdict(recipe_of(run)))
 
 
 def analyse(run: Run) -> Job:
@@ -100,7 +102,7 @@ def analyse(run: Run) -> Job:
     return _of(
         run,
         "3_message_analysis",
-        [*code("3_message_analysis", "messages", "gauges", "readings", "alignment", "forces"), *reads],
+        [*code("3_message_analysis", *READING, "alignment"), *reads],
         [paths.outputs(run) / name for name in ("messages.json", "messages.png", "formation.gif")],
         memory=5_000,
     )
@@ -121,6 +123,7 @@ def distil(run: Run, engine: str) -> Job:
         ],
         [out / "verdict.json", out / "closed_form.json", *fronts],
         also={"engine": engine},
+        depends=_budget(run.profile, "regression_edges", "evaluations", "fitting_graphs"),
         seconds=20 * run.system.dim,
     )
 
@@ -130,9 +133,11 @@ def has_energies(run: Run) -> bool:
     return get_variant(run.variant).network == "hamiltonian"
 
 
-def energies(run: Run, engine: str) -> Job:
-    """Stage 7, of runs whose network has energies."""
-    reads = [paths.weights(run), *data(run.system, run.profile, "validation", "test")]
+def energies(run: Run, engine: str, runs: list[Run]) -> Job:
+    """Stage 7, of runs whose network has energies; its drift is told beside that of others of the system, if there are any."""
+    others = [replace(run, variant=variant) for variant in ("bottleneck", "reciprocal")]
+    beside = [paths.weights(other) for other in others if other in runs or paths.weights(other).exists()]
+    reads = [paths.weights(run), *beside, *data(run.system, run.profile, "validation", "test")]
     return _of(
         run,
         "7_hamiltonian",
@@ -149,7 +154,7 @@ def enlarge(stage: str, run: Run, retrain: bool, engine: str) -> Job:
     """Stages 8 and 9, which make, learn and distil a larger system in one notebook."""
     weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
     trains = retrain or not weights[0].exists()
-    network = ("neighbourhoods", "neighbour_training", "refit", "engines", "symbolic")
+    network = ("models", "neighbourhoods", "neighbour_training", "refit", "engines", "symbolic", "verdict")
     return Job(
         stage,
         str(run),
@@ -171,7 +176,7 @@ def demonstrate(profile: str) -> Job:
         str(run),
         paths.workspace(profile) / "outputs" / "0_demo.ipynb",
         {"law": law, "dimension": dimension, "variant": variant, "profile": profile},
-        [*code("0_demo", *DISTILLATION, "gauges", "closed_form"), paths.weights(run), *data(run.system, profile)],
+        [*code("0_demo", *DISTILLATION, "closed_form"), paths.weights(run), *data(run.system, profile)],
         [],
         memory=4_000,
         seconds=180,
@@ -206,9 +211,13 @@ def report(runs: list[Run], larger: list[Run], profile: str) -> Job:
         "all",
         paths.workspace(profile) / "outputs" / "6_report.ipynb",
         {"profile": profile},
-        [*code("6_report", "results", "browse"), paths.REFERENCE, *reads],
+        [*code("6_report", "results", "browse"), paths.REFERENCE, TRIALS, *reads],
         [paths.results(profile), paths.workspace(profile) / "outputs" / "README.md"],
     )
+
+
+def _budget(profile: str, *names: str) -> dict[str, Any]:
+    return {name: asdict(get_profile(profile))[name] for name in names}
 
 
 def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], also: dict[str, Any] | None = None, **rest: Any) -> Job:
@@ -227,7 +236,7 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
         work.append(simulate(system, profile))
         for run in (run for run in runs if run.system == system):
             work += [train(run, retrain), analyse(run), distil(run, engine)]
-            work += [energies(run, engine)] if has_energies(run) else []
+            work += [energies(run, engine, runs)] if has_energies(run) else []
     larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
     work += [demonstrate(profile)] if everything else []
     work += [enlarge(stage, run, retrain, engine) for stage, run in larger.items()]

@@ -15,6 +15,7 @@ import sympy
 from tqdm import tqdm
 
 from lib.engines import STOPPED, Candidates, describe, get_engine
+from lib.errors import InputError
 
 if TYPE_CHECKING:
     from lib.jumps import Jump
@@ -161,6 +162,8 @@ def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str
             if front and front[-1][0] == row[0]:
                 front.pop()
             front.append(row)
+    if not front:
+        raise InputError("the search found no expression that has a value on all of its data")
     table = pd.DataFrame(front, columns=COLUMNS[:3])
     table["chosen"] = np.arange(len(table)) == choose(table)
     return table

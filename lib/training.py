@@ -38,7 +38,7 @@ from lib.memory import keep_freed_memory
 from lib.models import PART, GraphNetwork
 from lib.networks import NETWORKS
 from lib.optimiser import Optimiser
-from lib.recipe import Recipe, recipe_of
+from lib.recipe import LEARNS, Recipe, recipe_of
 from lib.runs import Run
 from lib.start import get_start
 from lib.variants import get_variant
@@ -214,7 +214,8 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     keep_freed_memory()
     device = pick_device()
     train_set = datasets.load(run.system, "train", run.profile)
-    identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type])
+    code = [sha256(paths.ROOT / "lib" / f"{module}.py") for module in LEARNS]
+    identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type, code])
     data = tensors(train_set, device)
     validation_set = datasets.load(run.system, "validation", run.profile)
     watched = validation_set.sample(VALIDATION_GRAPHS)

@@ -16,6 +16,7 @@ from engine import batch, finished, results, without_network
 
 import lib.batch
 from lib import argon, halos, paths, training
+from lib.execute import literal
 from lib.execute import main as execute
 from lib.files import read_json
 from lib.results import LARGER_PART, larger
@@ -144,6 +145,19 @@ def test_a_stage_with_bad_parameters_ends_in_one_line(tmp_path, monkeypatch, cap
     error = capsys.readouterr().err.strip().splitlines()
     assert line in error[-1] and "Traceback" not in "".join(error)
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_an_unknown_parameter_names_the_known_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["execute", "2_train", str(tmp_path / "out.ipynb"), "sytem=r1-2d"])
+    with pytest.raises(SystemExit) as stopped:
+        execute()
+    assert stopped.value.code == 2
+    assert "2_train has no parameter 'sytem': choose of system, variant, seed, profile" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("1e-3", 1e-3), ("None", None), ("spring-2d", "spring-2d"), ("{", "{")])
+def test_a_parameter_is_read_as_python_reads_it(text, value):
+    assert literal(text) == value
 
 
 def test_an_unknown_stage_names_the_known_ones(tmp_path, monkeypatch, capsys):

@@ -78,6 +78,14 @@ def test_what_one_component_says_is_tried_for_all(told):
     assert relative_error(form(bodies), true) < 1e-4
 
 
+def test_constants_that_are_off_are_found_beside_a_jump():
+    system = System("discontinuous", 2)
+    edge = [front((0.0, f"Piecewise((2.03*{d} - 1.8*{d}/r + 0.001, r > 1.99), (0.001, True))")) for d in ("dx", "dy")]
+    form = compose(system, edge, [front((0.0, f"0.014 - 0.92*s{k}/m1")) for k in (1, 2)], *graphs(system))
+    bodies, true = graphs(system, seed=1)
+    assert relative_error(form(bodies), true) < 1e-4
+
+
 def test_the_formula_is_that_of_its_expressions():
     names = input_names(2)
     form = ClosedForm(SPRING, [parse("dx*m2", names), parse("dy*m2", names)], [parse("s1*s2", node_names(2))] * 2)

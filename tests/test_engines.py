@@ -85,6 +85,9 @@ def test_a_stopped_search_gives_its_hall_of_fame(tmp_path):
     assert engines.hall_of_fame(path) == ["1.5"]
     path.with_suffix(".csv.bak").write_text('Complexity,Loss,Equation\n1,0.5,"r"\n5,0.1,"(r * m1) / 2.0"\n')
     assert engines.hall_of_fame(path) == ["r", "(r * m1) / 2.0"]
+    for broken in ("", "Complexity,Loss,Equation\n", 'Complexity,Loss,Equation\n1,0.5,"r'):
+        path.with_suffix(".csv.bak").write_text(broken)
+        assert engines.hall_of_fame(path) == ["1.5"]
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
-from lib.exchange import alike, exchanged, turned
+from lib.exchange import alike, exchanged, fitted, turned
 from lib.symbolic import Front, evaluate, pareto, parse
 
 NAMES = ["dx", "dy", "r", "m1"]
@@ -50,3 +50,8 @@ def test_a_component_gets_the_form_of_another_with_constants_of_its_own(law, for
     # the first has nothing better to learn from the second, and keeps what it had
     assert own.table["loss"].min() == pytest.approx(before[0].table["loss"].min())
     assert sympy.Symbol("dx", real=True) not in best.free_symbols
+
+
+def test_equal_constants_are_fitted_each_for_itself():
+    y = 0.5 * X[:, 0] + 0.8 * X[:, 3]
+    assert fitted(parse("0.5*dx + 0.5*m1", NAMES), X, y, NAMES).coeff(sympy.Symbol("m1", real=True)) == pytest.approx(0.8)

@@ -106,3 +106,13 @@ def test_what_is_not_reciprocal_has_no_gauge_to_find():
     drag = edges.messages @ np.array([[0.0, 1.0], [-1.0, 0.0]])  # the same in both directions, as friction's share may be
     found = reaction_gauge(edges.inputs, sent + 2 * drag, returned + 2 * drag)
     assert linear_fit(edges.force, found.undo(edges.inputs, sent + 2 * drag)).r2.mean() < 0.9
+
+
+@pytest.mark.parametrize("law", ["string", "string_ball"])
+def test_where_masses_do_not_vary_the_gauge_is_a_constant(law):
+    edges = planted(GAUGES["force"], law, noise=0.01)
+    assert scores(edges, BOTH)["r2_gauge_trimmed"] > 0.99
+    back = -edges.messages
+    found = reaction_gauge(edges.inputs, edges.messages, back)
+    assert np.ptp(found.inverse(edges.inputs)) < 1e-6
+    assert np.isnan(found.exponent(edges.inputs))

@@ -1,6 +1,7 @@
 """The simulator against what is known exactly: conservation laws, symmetries, analytic orbits, SciPy."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
@@ -241,3 +242,17 @@ def test_each_law_draws_what_it_says():
     assert set(charges) == {-1.0, 1.0}
     assert get_law("damped_uneven").friction(4).tolist() == [0.75, 0.5, 0.25, 0.0]
     assert set(get_law("damped").friction(4)) == {0.375}
+
+
+def spin(y, frequency):
+    """A harmonic oscillator."""
+    return jnp.stack([y[1], -(frequency[0] ** 2) * y[0]])
+
+
+def test_a_trajectory_that_is_given_up_leaves_the_others_alone():
+    frequencies, times = np.array([[600.0], [100.0], [150.0]]), np.linspace(0, 1, 11)
+    start = np.tile([1.0, 0.0], (3, 1))
+    solution = integrate(spin, start, frequencies, times, max_steps=200, lanes=2)
+    np.testing.assert_array_equal(solution.complete, [False, True, True])
+    for k in (1, 2):
+        np.testing.assert_allclose(solution.states[k, :, 0], np.cos(frequencies[k] * times), atol=1e-4)

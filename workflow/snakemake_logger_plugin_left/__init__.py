@@ -46,7 +46,7 @@ class LogHandler(LogHandlerBase):
             case LogEvent.JOB_FINISHED if (rule := self.rules.get(record.job_id)) in expected:
                 self.ended.append(rule)
                 self.say(f"{len(self.ended)} of {len(self.total)} done, {self.left()}: {expected[rule][0]}")
-            case None if record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG:
+            case None | LogEvent.ERROR if record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG:
                 self.say(self.format(record))
 
     def left(self) -> str:
