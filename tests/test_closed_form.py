@@ -78,12 +78,13 @@ def test_what_one_component_says_is_tried_for_all(told):
     assert relative_error(form(bodies), true) < 1e-4
 
 
-def test_constants_that_are_off_are_found_beside_a_jump():
-    system = System("discontinuous", 2)
-    edge = [front((0.0, f"Piecewise((2.03*{d} - 1.8*{d}/r + 0.001, r > 1.99), (0.001, True))")) for d in ("dx", "dy")]
-    form = compose(system, edge, [front((0.0, f"0.014 - 0.92*s{k}/m1")) for k in (1, 2)], *graphs(system))
-    bodies, true = graphs(system, seed=1)
-    assert relative_error(form(bodies), true) < 1e-4
+def test_what_moves_a_jump_has_no_slope_to_be_fitted_by():
+    names, node = input_names(2), [parse("1.5*s1", node_names(2))] * 2
+    smooth = ClosedForm(SPRING, [parse("2.0*dx/r", names)] * 2, node)
+    jumps = ClosedForm(SPRING, [parse("Piecewise((2.0*dx/r, r > 1.99), (0.5, True))", names)] * 2, node)
+    assert not smooth.thresholds.any()
+    # the softening moves all distances across it
+    assert jumps.function[1][jumps.thresholds].tolist() == [0.0, 1.99, 1.99]
 
 
 def test_the_formula_is_that_of_its_expressions():
