@@ -199,7 +199,6 @@ def regress(
         table = pareto(found, x, y, names)
         return Front(table, describe(engine), seed + column, time.monotonic() - started)
 
-    STOPPED.clear()
     with ThreadPoolExecutor(workers) as pool, tqdm(total=targets.shape[1], desc=engine, unit="search", leave=False) as bar:
         searches = [pool.submit(search, column) for column in range(targets.shape[1])]
         try:
@@ -208,4 +207,7 @@ def regress(
         except KeyboardInterrupt:
             STOPPED.set()
             log.warning("interrupted: going on with what %s has found so far", engine)
-        return [found.result() for found in searches]
+        try:
+            return [found.result() for found in searches]
+        finally:
+            STOPPED.clear()

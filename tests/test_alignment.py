@@ -59,7 +59,7 @@ def test_linear_channels_answer_as_cosines_and_sparse_ones_are_silent_aside():
         assert channel[aside].max() < 0.05 * channel.max()
 
 
-def test_an_l1_penalty_is_least_where_more_channels_than_components_share_the_force():
+def test_a_sparse_code_costs_what_the_formula_of_the_extensions_says():
     turned = np.radians(np.linspace(0, 360, 3_600, endpoint=False))
     force = np.stack([np.cos(turned), np.sin(turned)], axis=1)
     for lines in (2, 3, 4):
