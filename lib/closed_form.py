@@ -277,13 +277,13 @@ def compose(
     """
     edges = [candidates(front, input_names(system.dim)) for front in edge]
     nodes = [candidates(front, node_names(system.dim)) for front in node]
-    found = _composed(system, edges, nodes, bodies, accelerations)
+    found = _composed(system, list(zip(*edges, strict=True)), list(zip(*nodes, strict=True)), bodies, accelerations)
     for own in range(system.dim):
         if found[0].error(found[2]) <= ROUGH:
             break
-        said = [alike(one, own, [input_names(system.dim)[: system.dim]]) for one in edges[own]]
-        made = [alike(one, own, node_vectors(system.dim)) for one in nodes[own]]
-        other = _composed(system, _by_component(said), _by_component(made), bodies, accelerations)
+        said = [tuple(alike(one, own, [input_names(system.dim)[: system.dim]])) for one in edges[own]]
+        made = [tuple(alike(one, own, node_vectors(system.dim))) for one in nodes[own]]
+        other = _composed(system, said, made, bodies, accelerations)
         found = min(found, other, key=lambda one: one[0].error(one[2]))
     fit, form, constants = found
     constants = fit.prune(constants)
@@ -293,22 +293,17 @@ def compose(
 _Fitted = tuple["_Fit", ClosedForm, np.ndarray]
 
 
-def _by_component(rows: list[list[sympy.Expr]]) -> list[list[sympy.Expr]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
 def _composed(
     system: System,
-    edges: list[list[sympy.Expr]],
-    nodes: list[list[sympy.Expr]],
+    edges: list[tuple[sympy.Expr, ...]],
+    nodes: list[tuple[sympy.Expr, ...]],
     bodies: np.ndarray,
     accelerations: np.ndarray,
 ) -> _Fitted:
-    """The simplest composition of each component's candidates, fitted: first the edges, under the simplest node, then that."""
-    simplest_node, *_ = tried = list(dict.fromkeys(zip(*nodes, strict=True)))
-    forms = [ClosedForm(system, list(e), list(simplest_node)) for e in dict.fromkeys(zip(*edges, strict=True))]
+    """The simplest composition, fitted, of edges and nodes, an expression a component: edges first, under the first node."""
+    forms = [ClosedForm(system, list(e), list(nodes[0])) for e in dict.fromkeys(edges)]
     edge = _simplest(forms, bodies, accelerations)[1].edge
-    return _simplest([ClosedForm(system, edge, list(n)) for n in tried], bodies, accelerations)
+    return _simplest([ClosedForm(system, edge, list(n)) for n in dict.fromkeys(nodes)], bodies, accelerations)
 
 
 def _simplest(forms: list[ClosedForm], bodies: np.ndarray, accelerations: np.ndarray) -> _Fitted:
