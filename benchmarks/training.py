@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,17 +29,20 @@ from torch_geometric.loader import DataLoader
 from torch_geometric.nn import MessagePassing
 
 from lib import datasets, paths, training
-from lib.device import has_bfloat16
+from lib.device import describe, has_bfloat16, pick_device
 from lib.files import write_text
 from lib.laws import get_law
 from lib.losses import mae
 from lib.memory import keep_freed_memory
 from lib.optimiser import Optimiser
 from lib.recipe import Recipe, recipe_of
+from lib.replay import replayed
 from lib.runs import Run, parse_run
 from lib.variants import HIDDEN, VARIANTS
 
 HERE = Path(__file__).parent
+WARM = 10
+"""Steps before the clock starts."""
 ORIGINAL = Recipe(
     graphs=0,
     batch=64,
@@ -73,55 +77,74 @@ class OriginalNetwork(MessagePassing):
         return self.edge(torch.cat([x_i, x_j], dim=-1))
 
 
+def finish(device: torch.device) -> None:
+    """Wait for all that a GPU was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def original_rate(run: Run, steps: int) -> float:
     """Graphs a second of the original's loop."""
+    device = pick_device()
     bodies, accelerations = training.tensors(datasets.load(run.system, "validation", run.profile))
     i, j = torch.as_tensor(get_law(run.system.law).pairs(bodies.shape[1])).T
     edges = torch.stack([torch.cat([i, j]), torch.cat([j, i])])
     graphs = [Data(x=x, edge_index=edges, y=y) for x, y in zip(bodies[:20_000], accelerations[:20_000], strict=True)]
     dim = run.system.dim
-    model = OriginalNetwork(bodies.shape[-1], VARIANTS[run.variant].width(dim), dim)
+    model = OriginalNetwork(bodies.shape[-1], VARIANTS[run.variant].width(dim), dim).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps + 10)
-    loader, started, done = DataLoader(graphs, batch_size=ORIGINAL.batch, shuffle=True), 0.0, -10
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps + WARM)
+    loader, started, done = DataLoader(graphs, batch_size=ORIGINAL.batch, shuffle=True), 0.0, -WARM
     while done < steps:
         for batch in loader:
             if done == 0:
+                finish(device)
                 started = time.perf_counter()
             if done == steps:
                 break
-            shift = 3 * torch.randn(batch.num_graphs, dim)[batch.batch]
+            batch = batch.to(device)
+            shift = 3 * torch.randn(batch.num_graphs, dim, device=device)[batch.batch]
             x = torch.cat([batch.x[:, :dim] + shift, batch.x[:, dim:]], dim=-1)
             optimiser.zero_grad()
             mae(model(x, batch.edge_index), batch.y).backward()
             optimiser.step()
             cycle.step()
             done += 1
+    finish(device)
     return steps * ORIGINAL.batch / (time.perf_counter() - started)
 
 
 def our_rate(run: Run, steps: int) -> float:
     """Graphs a second of ours, at the released recipe."""
-    recipe = recipe_of(run)
-    data = training.tensors(datasets.load(run.system, "validation", run.profile))
-    model = training.build(run)
+    recipe, device = recipe_of(run), pick_device()
+    data = training.tensors(datasets.load(run.system, "validation", run.profile), device)
+    model = training.build(run).to(device)
     optimiser = Optimiser(model, recipe)
+    forward = training.compiled(model.penalised, device)
+    take = replayed(partial(training.step, forward, mae, optimiser, has_bfloat16(device)), device)
     started = 0.0
-    for done, batch in enumerate(training.batches(run, recipe, model, data, 0, steps + 10)):
-        if done == 10:
+    for done, batch in enumerate(training.batches(run, recipe, model, data, 0, steps + WARM)):
+        if done == WARM:
+            finish(device)
             started = time.perf_counter()
-        training.step(model.penalised, mae, optimiser, batch, 0.5, has_bfloat16(torch.device("cpu")))
+        optimiser.at(0.5)
+        take(*batch)
+    finish(device)
     return steps * recipe.batch / (time.perf_counter() - started)
 
 
 def peak_rate(seconds: float = 3.0) -> float:
     """Floating-point operations a second of the network's largest product, in its precision."""
-    dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
-    x, w = torch.randn(3072, HIDDEN[0], dtype=dtype), torch.randn(*HIDDEN[:2], dtype=dtype)
+    device = pick_device()
+    kind = {"dtype": torch.bfloat16 if has_bfloat16(device) else torch.float32, "device": device}
+    x, w = torch.randn(3072, HIDDEN[0], **kind), torch.randn(*HIDDEN[:2], **kind)
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         torch.mm(x, w)
         done += 1
+        if done % 1000 == 0:
+            finish(device)
+    finish(device)
     return done * 2 * x.shape[0] * w.numel() / (time.perf_counter() - started)
 
 
@@ -136,9 +159,10 @@ def operations(run: Run) -> float:
 
 
 def throughput(steps: int, repeats: int = 3) -> pd.DataFrame:
-    """Both ways in one run, the median of three; on all the machine's threads, and on one."""
-    every = torch.get_num_threads()
-    cases = [(variant, threads) for variant in ("standard", "bottleneck") for threads in sorted({every, 1}, reverse=True)]
+    """Both ways in one run, the median of three; on the GPU, or on all the machine's threads, and on one."""
+    every, device = torch.get_num_threads(), pick_device()
+    counts = sorted({every, 1}, reverse=True) if device.type == "cpu" else [every]
+    cases = [(variant, threads) for variant in ("standard", "bottleneck") for threads in counts]
 
     def measure(rate: Callable[[Run, int], float], count: int) -> dict[tuple[str, int], float]:
         found = {}
@@ -155,6 +179,7 @@ def throughput(steps: int, repeats: int = 3) -> pd.DataFrame:
     peak = measure(lambda run, count: peak_rate(), 0)
     rows = [
         {
+            "device": "CPU" if device.type == "cpu" else describe(device),
             "variant": variant,
             "threads": threads,
             "original_graphs_per_second": original[variant, threads],
@@ -265,6 +290,9 @@ def main() -> None:
     else:
         name, table = "training", throughput(options.steps)
         print(table.to_string(index=False, float_format="%.3g"))
+        if (HERE / "training.csv").exists():  # what other devices gave stays
+            before = pd.read_csv(HERE / "training.csv")
+            table = pd.concat([before[~before.device.isin(table.device)], table])
     write_text(HERE / f"{name}.csv", table.to_csv(index=False, float_format="%.4g"))
 
 

@@ -1,41 +1,53 @@
-"""Muon in float32, for hardware that has no bfloat16 products, which PyTorch's own takes and emulates there.
+"""Muon on matrices of equal shape at once, its products in the precision that the hardware has.
 
     B <- beta B + (1 - beta) G,    O = orthogonalised((1 - beta) G + beta B),    W <- W - 0.2 rate sqrt(max(rows, columns)) O
 
-(K. Jordan et al., Muon, 2024; the rate matched to Adam's update size as in Moonshot AI, arXiv:2502.16982.)
+(K. Jordan et al., Muon, 2024; the rate matched to Adam's update size as in Moonshot AI, arXiv:2502.16982.) PyTorch's own takes
+bfloat16 products, which processors without them emulate, and its rate is a number, which a graph of kernels would hold fast.
 """
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def orthogonalised(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """The matrix [rows, columns] with its singular values brought near one, by Newton-Schulz steps of fifth order."""
+def orthogonalised(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
+    """Matrices [..., rows, columns] with singular values brought near one, by Newton-Schulz steps of fifth order."""
     a, b, c = coefficients
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / x.norm().clamp(min=eps)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
     for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
 
 
-class Float32Muon(torch.optim.Muon):
-    """PyTorch's Muon, with Nesterov's momentum and the rate matched to Adam's, its products in float32."""
+class StackedMuon(torch.optim.Muon):
+    """PyTorch's Muon, with Nesterov's momentum and the rate matched to Adam's; the rate may be a tensor."""
+
+    def __init__(self, params: list[Tensor], precision: torch.dtype = torch.float32, **options: Any) -> None:
+        """`precision`: that of its products."""
+        super().__init__(params, **options)
+        self.precision = precision
 
     @torch.no_grad()
     def step(self) -> None:
         """Apply the gradients."""
         for group in self.param_groups:
-            momentum = group["momentum"]
+            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for weights in (p for p in group["params"] if p.grad is not None):
-                average = self.state[weights].setdefault("momentum_buffer", torch.zeros_like(weights))
-                average.lerp_(weights.grad, 1 - momentum)
-                update = weights.grad.lerp(average, momentum)
-                update = orthogonalised(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
-                weights.mul_(1 - group["lr"] * group["weight_decay"])
-                weights.add_(update, alpha=-0.2 * group["lr"] * math.sqrt(max(weights.shape)))
+                alike[weights.shape].append(weights)
+            for shape, weights in alike.items():
+                slopes = [p.grad for p in weights]
+                averages = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in weights]
+                torch._foreach_lerp_(averages, slopes, 1 - group["momentum"])
+                updates = torch.stack(torch._foreach_lerp(slopes, averages, group["momentum"])).to(self.precision)
+                updates = orthogonalised(updates, group["ns_coefficients"], group["ns_steps"], group["eps"]).float()
+                torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_sub_(weights, list(updates * (0.2 * math.sqrt(max(shape)) * group["lr"])))

@@ -125,7 +125,8 @@ def learn(
         share = step / steps
         objective = loss(predicted, seen.targets) + recipe.penalty_at(share) * regulariser
         objective.backward()
-        optimiser.step(share)
+        optimiser.at(share)
+        optimiser.step()
         if (step + 1) % every == 0 or step + 1 == steps:
             with torch.no_grad():
                 now = float(mae(model(watched), watched.targets))

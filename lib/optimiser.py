@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lib.device import has_bfloat16
 from lib.errors import InputError
-from lib.muon import Float32Muon
+from lib.muon import StackedMuon
 from lib.recipe import Recipe
 
 Schedule = Callable[[float, float], float]
@@ -56,16 +56,31 @@ class Optimiser:
         self.recipe = recipe
         self.schedule = SCHEDULES[recipe.schedule]
         self.parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
+        device = others[0].device
+        self.on_gpu = device.type == "cuda"
         if hidden:
-            muon = torch.optim.Muon if has_bfloat16(hidden[0].device) else Float32Muon
-            part = muon(hidden, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-            self.parts["muon"] = (part, recipe.hidden_rate)
-        self.parts["adam"] = (torch.optim.Adam(others), recipe.other_rate)
+            self.parts["muon"] = (self._muon(hidden, device), recipe.hidden_rate)
+        self.parts["adam"] = (torch.optim.Adam(others, fused=self.on_gpu, capturable=self.on_gpu), recipe.other_rate)
+        if self.on_gpu:  # a rate that a captured step reads anew each time
+            for part, _ in self.parts.values():
+                part.param_groups[0]["lr"] = torch.zeros((), device=device)
 
-    def step(self, progress: float) -> None:
-        """Apply and clear the gradients, at a share of training."""
+    def _muon(self, hidden: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
+        options = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
+        fast = has_bfloat16(device)
+        if fast and not self.on_gpu:
+            return torch.optim.Muon(hidden, **options)
+        return StackedMuon(hidden, torch.bfloat16 if fast else torch.float32, **options)
+
+    def at(self, progress: float) -> None:
+        """Set the rates to those at a share of training."""
         for part, peak in self.parts.values():
-            part.param_groups[0]["lr"] = peak * self.schedule(progress, self.recipe.warmup)
+            rate, group = peak * self.schedule(progress, self.recipe.warmup), part.param_groups[0]
+            group["lr"] = group["lr"].fill_(rate) if self.on_gpu else rate
+
+    def step(self) -> None:
+        """Apply and clear the gradients."""
+        for part, _ in self.parts.values():
             part.step()
             part.zero_grad()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lib.laws import get_law
@@ -9,8 +10,16 @@ from lib.profiles import get_profile
 from lib.runs import Run
 from lib.variants import get_variant
 
-LEARNS = ("models", "variants", "networks", "hamiltonian", "losses", "start", "optimiser", "muon", "training")
+LEARNS = ("models", "variants", "networks", "hamiltonian", "losses", "start", "optimiser", "muon", "replay", "training")
 """Modules of `lib` that weights depend on too."""
+
+LONGER: Mapping[str, float] = {
+    **dict.fromkeys(("spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal", "r1-3d/kl"), 2.0),
+    **{f"discontinuous-2d/{variant}": 2.0 for variant in ("standard", "l1", "kl", "pruning")},
+    "discontinuous-3d/l1": 2.0,
+    **dict.fromkeys(("charge-2d/pruning", "charge-3d/pruning", "spring-3d/hamiltonian", "r1-3d/hamiltonian"), 3.0),
+}
+"""Factors on the training graphs of runs that the number for their law and variant leaves short of their goal."""
 
 
 @dataclass(frozen=True)
@@ -54,5 +63,5 @@ def recipe_of(run: Run) -> Recipe:
     law = get_law(run.system.law)
     variant = get_variant(run.variant)
     special = {**variant.recipe, **variant.under.get(law.hardship, {}), **law.recipe}
-    share = min(law.share, variant.share)
+    share = min(law.share, variant.share) * LONGER.get(f"{run.system}/{run.variant}", 1.0)
     return Recipe(graphs=round(share * profile.graphs), batch=profile.batch, **special)

@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +40,7 @@ from lib.models import PART, GraphNetwork
 from lib.networks import NETWORKS
 from lib.optimiser import Optimiser
 from lib.recipe import LEARNS, Recipe, recipe_of
+from lib.replay import replayed
 from lib.runs import Run
 from lib.start import get_start
 from lib.variants import get_variant
@@ -130,16 +132,17 @@ def batches(
     """The batches of a round of steps: shifted bodies, accelerations, noise for Gaussian messages."""
     bodies, accelerations = data
     dim, device = run.system.dim, bodies.device
-    generator = torch.Generator().manual_seed(run.seed * 1_000_003 + number)
-    chosen = torch.randint(len(bodies), (steps, recipe.batch), generator=generator).to(device)
-    shifts = recipe.translation * torch.randn(steps, recipe.batch, 1, dim, generator=generator).to(device)
+    generator = torch.Generator(device).manual_seed(run.seed * 1_000_003 + number)
+    drawn = {"generator": generator, "device": device}
+    chosen = torch.randint(len(bodies), (steps, recipe.batch), **drawn)
+    shifts = recipe.translation * torch.randn(steps, recipe.batch, 1, dim, **drawn)
     for index, shift in zip(chosen, shifts, strict=True):
         x = bodies[index]
         x[..., :dim] += shift
         noise = None
         if model.variant.gaussian:
             size = (recipe.batch, model.edges.shape[1], model.width)
-            noise = torch.randn(size, generator=generator).to(device)
+            noise = torch.randn(size, **drawn)
         yield x, accelerations[index], noise
 
 
@@ -147,17 +150,17 @@ def step(
     forward: Callable[..., tuple[Tensor, Tensor | float]],
     loss: Loss,
     optimiser: Optimiser,
-    batch: tuple[Tensor, Tensor, Tensor | None],
-    share: float,
     bfloat16: bool,
-    penalty: float = 1.0,
+    x: Tensor,
+    a: Tensor,
+    noise: Tensor | None,
+    penalty: float | Tensor = 1.0,
 ) -> Tensor:
-    """One step at a share of training, with `forward` the model's `penalised`; the batch's loss per node before it."""
-    x, a, noise = batch
+    """One step on a batch, with `forward` the model's `penalised`; the batch's loss per node before it."""
     with torch.autocast(x.device.type, torch.bfloat16, enabled=bfloat16):
         predicted, regulariser = forward(x, noise)
     (loss(predicted, a) + penalty * regulariser).backward()
-    optimiser.step(share)
+    optimiser.step()
     return mae(predicted.detach(), a)
 
 
@@ -228,6 +231,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     forward = compiled(model.penalised, device) if model.compiles else model.penalised
     low_precision = recipe.bfloat16 and has_bfloat16(device)
     optimiser = Optimiser(model, recipe)
+    take = replayed(partial(step, forward, loss, optimiser, low_precision), device)
     checkpoint = paths.checkpoint(run)
     progress, best = _resume(checkpoint, model, optimiser, identity)
     steps = math.ceil(recipe.graphs / recipe.batch)
@@ -243,7 +247,8 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
             total = torch.zeros((), device=device)
             for batch in batches(run, recipe, model, data, progress.step // ROUND, count):
                 share = progress.step / steps
-                total += step(forward, loss, optimiser, batch, share, low_precision, recipe.penalty_at(share))
+                optimiser.at(share)
+                total += take(*batch, recipe.penalty_at(share))
                 progress.step += 1
             bar.update(count * recipe.batch)
             if not math.isfinite(float(total)):

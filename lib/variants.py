@@ -154,11 +154,9 @@ FURTHER: dict[str, Variant] = {
         share=1 / 2,
         recipe={"hidden_rate": 5e-3, "other_rate": 1e-2},
     ),
-    "std_penalty": Variant(
-        "100 channels, a penalty on the spread of all but the first D", regulariser=spare_spread, share=1 / 3
-    ),
-    "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300), share=1 / 3),
-    "custom": Variant("100 channels, reciprocals inside the edge network", reciprocals=True, share=1 / 3),
+    "std_penalty": Variant("100 channels, a penalty on the spread of all but the first D", regulariser=spare_spread),
+    "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300)),
+    "custom": Variant("100 channels, reciprocals inside the edge network", reciprocals=True),
 }
 """Variants of other work, trained where they are asked for by name: a system's name alone stands for `VARIANTS`."""
 

@@ -1,9 +1,9 @@
-"""Muon in float32 against PyTorch's own, whose products are bfloat16."""
+"""Muon on stacks of matrices against PyTorch's own, whose products are bfloat16."""
 
 import pytest
 import torch
 
-from lib.muon import Float32Muon, orthogonalised
+from lib.muon import StackedMuon, orthogonalised
 
 
 def moved(kind: type[torch.optim.Muon], shape: tuple[int, int]) -> torch.Tensor:
@@ -19,7 +19,7 @@ def moved(kind: type[torch.optim.Muon], shape: tuple[int, int]) -> torch.Tensor:
 
 @pytest.mark.parametrize("shape", [(30, 30), (40, 20), (20, 40)])
 def test_float32_steps_are_those_of_bfloat16_but_for_rounding(shape):
-    ours, theirs = moved(Float32Muon, shape), moved(torch.optim.Muon, shape)
+    ours, theirs = moved(StackedMuon, shape), moved(torch.optim.Muon, shape)
     assert 0 < (ours - theirs).norm() / theirs.norm() < 2e-2
 
 
@@ -27,8 +27,8 @@ def test_float32_steps_are_those_of_bfloat16_but_for_rounding(shape):
 def test_singular_values_come_near_one(shape):
     torch.manual_seed(1)
     matrix = torch.randn(shape)
-    group = Float32Muon([torch.nn.Parameter(matrix)]).param_groups[0]
-    whitened = orthogonalised(matrix, group["ns_coefficients"], group["ns_steps"], group["eps"])
+    group = StackedMuon([torch.nn.Parameter(matrix)]).param_groups[0]
+    whitened = orthogonalised(matrix[None], group["ns_coefficients"], group["ns_steps"], group["eps"])
     spread = torch.linalg.svdvals(matrix)
     values = torch.linalg.svdvals(whitened)
     assert values.min() > 0.5 > spread.min() / spread.max() and values.max() < 1.3
@@ -36,7 +36,26 @@ def test_singular_values_come_near_one(shape):
 
 def test_weights_without_a_slope_stay():
     with_slope, without = (torch.nn.Parameter(torch.eye(3)) for _ in range(2))
-    optimiser = Float32Muon([with_slope, without], weight_decay=0.0)
+    optimiser = StackedMuon([with_slope, without], weight_decay=0.0)
     with_slope.grad = torch.ones(3, 3)
     optimiser.step()
     assert torch.equal(without, torch.eye(3)) and not torch.equal(with_slope, torch.eye(3))
+
+
+def test_a_tensor_is_a_rate_and_equal_shapes_go_together():
+    torch.manual_seed(2)
+    starts = [torch.randn(shape) for shape in ((8, 8), (8, 8), (8, 4))]
+    slopes = [torch.randn_like(start) for start in starts]
+    alone, together = [], [torch.nn.Parameter(start.clone()) for start in starts]
+    for start, slope in zip(starts, slopes, strict=True):
+        weights = torch.nn.Parameter(start.clone())
+        weights.grad = slope
+        StackedMuon([weights], lr=1e-2, weight_decay=0.0).step()
+        alone.append(weights.detach())
+    optimiser = StackedMuon(together, lr=1.0, weight_decay=0.0)
+    optimiser.param_groups[0]["lr"] = torch.tensor(1e-2)
+    for weights, slope in zip(together, slopes, strict=True):
+        weights.grad = slope
+    optimiser.step()
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(one, other.detach())
