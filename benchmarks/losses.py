@@ -21,14 +21,12 @@ from lib import datasets, gauges, messages, readings
 from lib.files import write_text
 from lib.recipe import recipe_of
 from lib.runs import CORE, Run, select
-from lib.variants import FURTHER, VARIANTS
+from lib.variants import HEADS, VARIANTS
 
 TABLE = Path(__file__).with_suffix(".csv")
 RIVALS = ("mae", "mse", "huber")
 """The paper's loss, and two others."""
 SYSTEMS = [f"{law}-2d" for law in CORE]
-HEADS = [name for name, variant in FURTHER.items() if variant.network == "messages"]
-"""Heads of other work, which share `standard`'s loss."""
 RUNS = [f"{system}/{variant}" for system in SYSTEMS for variant in (*VARIANTS, *HEADS)]
 
 

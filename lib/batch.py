@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import fcntl
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 
 import pandas as pd
+import psutil
 
 from lib import paths
 from lib.engines import ENGINES, get_engine
@@ -18,6 +21,9 @@ from lib.files import sweep
 from lib.profiles import PROFILES, get_profile
 from lib.runs import RELEASED, select
 from lib.variants import VARIANTS
+
+PATIENCE = 3.0
+"""Seconds that an interrupted Snakemake has to end by itself."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -114,6 +120,21 @@ def make_site(cores: int) -> int:
     return 0
 
 
+def handed_over(snakemake: subprocess.Popen[bytes]) -> int:
+    """Snakemake's status, once it is done; an interrupt ends it and its jobs, also where it was sent to this process alone."""
+    try:
+        return snakemake.wait()
+    except KeyboardInterrupt:
+        try:
+            snakemake.wait(PATIENCE)  # at a terminal they all were interrupted
+        except subprocess.TimeoutExpired:
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGINT)
+            snakemake.wait()
+        raise
+
+
 def main() -> int:
     """Check the request, take the workspace's lock, hand over to Snakemake, print what was found."""
     options = parse(sys.argv[1:])
@@ -148,13 +169,13 @@ def main() -> int:
         except BlockingIOError:
             print("run_all.sh: another run is at work here; waiting for it", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for folder in ("data", "model_weights", "outputs", "build"):
+        for folder in ("data", "model_weights", "outputs", "build/checkpoints"):  # build/ holds other profiles too
             sweep(workspace / folder)
         if options.retrain and options.force and not options.dry_run:
             for run in select(options.only, options.profile):
                 paths.checkpoint(run).unlink(missing_ok=True)
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "workflow")))}
-        status = subprocess.run(command(options), env=environment, check=False, pass_fds=[lock.fileno()]).returncode
+        status = handed_over(subprocess.Popen(command(options), env=environment, pass_fds=[lock.fileno()]))
     if status == 0 and not options.dry_run:
         print(summary(options))
         print(f"report: {os.path.relpath(workspace / 'outputs' / '6_report.ipynb')}")

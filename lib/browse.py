@@ -16,7 +16,7 @@ from lib import paths, results
 from lib.files import write_text
 from lib.laws import get_law
 from lib.runs import LARGER, Run, System, parse_run, parse_system
-from lib.variants import VARIANTS, get_variant
+from lib.variants import HEADS, VARIANTS, get_variant
 
 STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law", "7_hamiltonian": "energies"}
 TITLES = {"8_argon": "argon, liquid to supercritical", "9_halos": "dark-matter halos"}
@@ -26,12 +26,7 @@ OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
 def recovered(table: pd.DataFrame) -> str:
     """The gauge in which each run of seed 0 holds the law, by the verdict; in brackets the paper's judgement (its Table 5)."""
 
-    def words(row: tuple) -> str:
-        if row.recovered != "true":
-            return "–" if pd.isna(row.recovered) else "no"
-        return row.gauge + ("*" if "undone" in row.read else "")
-
-    return _matrix(table, words, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
+    return _matrix(table, _law, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
 
 
 def counted(table: pd.DataFrame) -> str:
@@ -94,15 +89,35 @@ def potentials(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def heads(table: pd.DataFrame) -> str:
+    """`standard` and heads of other work, seed 0: loss per node, relative error, R² of the channels in the best gauge, law."""
+    shown = ("standard", *HEADS)
+
+    def words(row: tuple) -> str:
+        return f"{row.test_loss_per_node:.2g}, {row.test_relative_error:.2g}, {row.r2_gauge_trimmed:.2f}, {_law(row)}"
+
+    told = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
+    systems = dict.fromkeys(system for system, variant in told if variant in HEADS)
+    lines = [f"| | {' | '.join(f'`{variant}`' for variant in shown)} |", "|---" * (len(shown) + 1) + "|"]
+    lines += [f"| `{system}` | {' | '.join(told.get((system, variant), '–') for variant in shown)} |" for system in systems]
+    return "\n".join(lines)
+
+
 def passages(table: pd.DataFrame, found: list[dict[str, Any]]) -> dict[str, str]:
     """What README tells of the results, by the names of its marks."""
-    of_runs = {shown.__name__: shown(table) for shown in (recovered, counted, seeds, losses, potentials)}
+    of_runs = {shown.__name__: shown(table) for shown in (recovered, counted, seeds, losses, heads, potentials)}
     return of_runs | {larger.__name__: larger(found)}
 
 
 def refreshed(text: str, told: dict[str, str]) -> str:
     """The text with the passages `told` between their marks, comments with the name of each and `end`."""
     return re.sub(r"(?s)(<!-- (\w+) -->\n).*?(\n<!-- end -->)", lambda mark: mark[1] + told[mark[2]] + mark[3], text)
+
+
+def _law(row: tuple) -> str:
+    if row.recovered != "true":
+        return "–" if pd.isna(row.recovered) else "no"
+    return row.gauge + ("*" if "undone" in row.read else "")
 
 
 def _first(table: pd.DataFrame) -> pd.DataFrame:

@@ -154,12 +154,16 @@ def network(variant: Variant, dim: int) -> Figure:
     hidden = " - ".join(map(str, variant.hidden))
     edge = "edge(i, j) - edge(j, i)" if variant.reciprocal else "edge(i, j)"
     message = f"message\n{width} channels" + (",\nmean and variance" if variant.gaussian else "")
+    node = "node(i, sum)"
+    if variant.network == "hamiltonian":
+        edge, node = "pair(i, j) + pair(j, i)", "sum - slope of self(i)"
+        message = f"message: minus the\nslope in x of i, {width}"
     boxes = [
         (f"bodies i and j\n2 x {features} numbers", "white"),
         (f"{edge}\n{hidden}", "C0"),
         (message, "C1"),
         ("sum over j", "white"),
-        (f"node(i, sum)\n{hidden}", "C0"),
+        (f"{node}\n{hidden}", "C0"),
         (f"acceleration of i\n{dim} numbers", "white"),
     ]
     figure, axis = plt.subplots(figsize=(11, 1.5))

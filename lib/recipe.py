@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from lib.laws import get_law
 from lib.profiles import get_profile
 from lib.runs import Run
-from lib.variants import get_variant
+from lib.variants import VARIANTS, get_variant
 
 LEARNS = ("models", "variants", "networks", "hamiltonian", "losses", "start", "optimiser", "muon", "replay", "training")
 """Modules of `lib` that weights depend on too."""
 
 LONGER: Mapping[str, float] = {
-    **dict.fromkeys(("spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal", "r1-3d/kl"), 2.0),
+    **dict.fromkeys(("r1-2d/reciprocal", "spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal"), 2.0),
+    **{f"r1-3d/{variant}": 2.0 for variant in VARIANTS},
     **{f"discontinuous-2d/{variant}": 2.0 for variant in ("standard", "l1", "kl", "pruning")},
     "discontinuous-3d/l1": 2.0,
     **dict.fromkeys(("charge-2d/pruning", "charge-3d/pruning", "spring-3d/hamiltonian", "r1-3d/hamiltonian"), 3.0),

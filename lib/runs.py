@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lib.errors import InputError
 from lib.laws import LAWS, get_law
 from lib.profiles import get_profile
-from lib.variants import VARIANTS, get_variant
+from lib.variants import HEADS, VARIANTS, get_variant
 
 DIMENSIONS = (2, 3)
 CORE = ("spring", "r1", "r2", "charge")
@@ -26,11 +26,12 @@ RECORDED = (
         for variant in (*VARIANTS, "hamiltonian")
     ),
     *(f"{law}-3d/hamiltonian" for law in CORE),
+    *(f"{law}-2d/{variant}" for law in CORE for variant in HEADS),
     *(f"{law}-2d/{variant}-seed{seed}" for law in CORE for variant in VARIANTS for seed in (1, 2)),
 )
 """Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
 does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, energies
-in 3D, and further seeds."""
+in 3D, heads of other work, and further seeds."""
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
     *(f"{law}-2d" for law in LAWS if law not in CORE),

@@ -341,8 +341,9 @@ def load(run: Run, make: Callable[[Run], Network] = build) -> tuple[Network, dic
         raise InputError(f"no weights for {run} under profile {run.profile}: train it first")
     try:
         card = read_json(path.with_suffix(".json"))
-        if (card["system"], card["variant"], card["seed"]) != (str(run.system), run.variant, run.seed):
-            raise InputError(f"the card of {name} describes {card['system']}/{card['variant']}, seed {card['seed']}")
+        found = [card[key] for key in ("system", "variant", "seed", "profile")]
+        if found != [str(run.system), run.variant, run.seed, run.profile]:
+            raise InputError("the card of {} describes {}/{}, seed {}, of profile {}".format(name, *found))
         if card["sha256"] != sha256(path):
             raise InputError(f"{name} is damaged: it is not the file that its card describes")
         model = make(run)

@@ -159,6 +159,8 @@ FURTHER: dict[str, Variant] = {
     "custom": Variant("100 channels, reciprocals inside the edge network", reciprocals=True),
 }
 """Variants of other work, trained where they are asked for by name: a system's name alone stands for `VARIANTS`."""
+HEADS = tuple(name for name, variant in FURTHER.items() if variant.network == "messages")
+"""Those among them that are `standard` but for one thing."""
 
 
 def _reciprocal(variant: Variant) -> Variant:

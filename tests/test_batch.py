@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import nbformat
 import pandas as pd
+import psutil
 import pytest
 from engine import batch, finished, results, without_network
 
@@ -71,6 +72,19 @@ def test_killed_at_any_stage_it_ends_with_the_same_results(whole, tmp_path):
     finished(batch(broken, *run))
     assert results(whole, "reciprocal") == results(broken, "reciprocal")
     assert not list(broken.rglob(".partial-*"))
+
+
+def test_interrupted_alone_it_takes_its_jobs_along(tmp_path):
+    process = batch(tmp_path, "--retrain", "--only", "spring-2d/reciprocal", start_new_session=True)
+    while not any(tmp_path.glob("data/spring-2d/train.npz")) and process.poll() is None:
+        time.sleep(0.05)
+    jobs_of = psutil.Process(process.pid).children(recursive=True)
+    assert len(jobs_of) > 1
+    os.kill(process.pid, signal.SIGINT)
+    assert "the same command goes on from here" in process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    _, alive = psutil.wait_procs(jobs_of, timeout=10)
+    assert not alive
 
 
 def test_the_demo_tells_its_story_of_any_choice(tmp_path, monkeypatch):
