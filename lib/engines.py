@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -49,6 +50,7 @@ def operon(
     """
     from pyoperon.sklearn import SymbolicRegressor
 
+    warnings.filterwarnings("ignore", "Model contains no variables")  # a constant is an answer
     regressor = SymbolicRegressor(
         allowed_symbols=",".join([OPERATORS, *functions, "constant", "variable"]),
         objectives=["mse", "length"],

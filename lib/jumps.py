@@ -1,4 +1,4 @@
-"""Jumps: the distance at which a reading is torn, found without the truth, and given to the search as an input.
+"""Jumps: the distance at which a reading is torn, found without the truth, so that each side is searched by itself.
 
 Sums, products and quotients cannot say that a force sets in at a distance. Near a distance c, messages along the
 line between the bodies are fitted as continuous in r, with a kink at c, and once more with a step at c, both over
@@ -17,10 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
-from lib.symbolic import parse, simplest
+from lib.symbolic import parse, symbols
 
-INDICATOR = "beyond"
-"""Name of the input that is 1 beyond the jump and 0 within."""
 NEAR = 0.05
 """Share of edges, nearest in distance, that are fitted on either side."""
 HOLE = 0.5
@@ -48,20 +46,15 @@ class Jump:
         r = inputs[:, inputs.shape[1] - 5]
         return (r < self.ramp[0]) | (r > self.ramp[1])
 
-    def names(self, names: list[str]) -> list[str]:
-        """An edge's names and the indicator's."""
-        return [*names, INDICATOR]
+    def sides(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which edges [edges, dim+5] lie beyond the jump, and which within."""
+        beyond = inputs[:, inputs.shape[1] - 5] > self.at
+        return beyond, ~beyond
 
-    def indicator(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs [edges, dim+6]: those of edges [edges, dim+5] and whether r lies beyond."""
-        r = inputs[:, [inputs.shape[1] - 5]]
-        return np.column_stack([inputs, (r > self.at).astype(float)])
-
-    def written_out(self, text: str, names: list[str]) -> str:
-        """An expression in the edge's `names` and the indicator as what it says beyond the jump, and within."""
-        parsed, symbol = parse(text, self.names(names)), sympy.Symbol(INDICATOR, real=True)
-        beyond, within = (simplest(parsed.xreplace({symbol: sympy.Integer(side)})) for side in (1, 0))
-        return str(sympy.Piecewise((beyond, sympy.Symbol("r", real=True) > self.at), (within, True)))
+    def joined(self, beyond: str, within: str, names: list[str]) -> sympy.Expr:
+        """The expression that says one thing beyond the jump and another within, both in the edge's `names`."""
+        distance = symbols(names)["r"]
+        return sympy.Piecewise((parse(beyond, names), distance > self.at), (parse(within, names), True))
 
 
 def find(inputs: np.ndarray, messages: np.ndarray) -> Jump | None:
@@ -107,4 +100,4 @@ def find(inputs: np.ndarray, messages: np.ndarray) -> Jump | None:
     wrong = np.concatenate([[0.0], np.cumsum(within**2 - after**2)])
     first = here.start + int(np.argmin(wrong))
     hole = int(HOLE * width)
-    return Jump(float(r[first - 1] + r[first]) / 2, (float(r[cut - hole]), float(r[cut + hole])))
+    return Jump(round(float(r[first - 1] + r[first]) / 2, 4), (float(r[cut - hole]), float(r[cut + hole])))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -156,6 +158,11 @@ def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str
     for text in candidates:
         expression = simplest(round_constants(simplest(lowered(parse(text, names), of)), loss))
         rows.append((complexity(expression), loss(expression), str(expression)))
+    return _front(rows)
+
+
+def _front(rows: list[tuple[int, float, str]]) -> pd.DataFrame:
+    """Of complexities, losses and expressions those that no simpler one beats."""
     front: list[tuple[int, float, str]] = []
     for row in sorted(set(rows)):
         if np.isfinite(row[1]) and (not front or row[1] < front[-1][1]):
@@ -167,6 +174,21 @@ def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str
     table = pd.DataFrame(front, columns=COLUMNS[:3])
     table["chosen"] = np.arange(len(table)) == choose(table)
     return table
+
+
+def _both_sides(
+    search: Callable[..., pd.DataFrame], jump: Jump, x: np.ndarray, y: np.ndarray, names: list[str]
+) -> pd.DataFrame:
+    """The front of all pairs of what a search finds beyond a jump and within."""
+    sides = jump.sides(x)
+    fronts = [search(x[there], y[there]) for there in sides]
+    # a mean square over all rows is the sides' own, each by its share of the rows
+    parts = [there.mean() * (y[there].var() or 1.0) / (y.var() or 1.0) for there in sides]
+    rows = []
+    for beyond, within in itertools.product(*(front.itertuples() for front in fronts)):
+        joined = jump.joined(beyond.expression, within.expression, names)
+        rows.append((complexity(joined), parts[0] * beyond.loss + parts[1] * within.loss, str(joined)))
+    return _front(rows)
 
 
 def regress(
@@ -185,18 +207,18 @@ def regress(
 
     Interrupted, it gives what was found so far.
     `functions` may stand in expressions besides sums, products and quotients: any that the engine and SymPy both name.
-    Of edges' inputs the targets may have a `jump`, on both sides of which expressions then differ.
+    Of edges' inputs the targets may have a `jump`: each of its sides is then searched by itself, with half the evaluations.
     """
     candidates = get_engine(engine)
-    seen, known = (x, names) if jump is None else (jump.indicator(x), jump.names(names))
 
     def search(column: int) -> Front:
         started = time.monotonic()
         y = targets[:, column].astype(float)
-        found = candidates(seen, y, known, evaluations, seed + column, functions)
-        if jump is not None:
-            found = [jump.written_out(text, names) for text in found]
-        table = pareto(found, x, y, names)
+
+        def front(x: np.ndarray, y: np.ndarray, share: int = 1) -> pd.DataFrame:
+            return pareto(candidates(x, y, names, evaluations // share, seed + column, functions), x, y, names)
+
+        table = front(x, y) if jump is None else _both_sides(partial(front, share=2), jump, x, y, names)
         return Front(table, describe(engine), seed + column, time.monotonic() - started)
 
     with ThreadPoolExecutor(workers) as pool, tqdm(total=targets.shape[1], desc=engine, unit="search", leave=False) as bar:

@@ -49,13 +49,25 @@ def test_a_jump_smoothed_by_a_network_is_found_at_its_middle():
     assert jumps.find(inputs, along[:, None] * inputs[:, :2] / r[:, None]).at == pytest.approx(AT, abs=2e-3)
 
 
-@pytest.mark.parametrize("text", ["1.3*beyond*dx*(r - 0.99)/r + 0.2*m1", "(0.5*beyond - dx)*beyond/(beyond + r)", "0.3*dx"])
-def test_what_is_said_of_the_indicator_is_said_in_cases(text):
+def test_what_is_said_on_either_side_is_said_in_cases():
     inputs, _ = components("discontinuous", "force")
     jump = jumps.Jump(AT, (AT, AT))
-    written = symbolic.parse(jump.written_out(text, NAMES), NAMES)
-    said = symbolic.evaluate(symbolic.parse(text, jump.names(NAMES)), jump.indicator(inputs), jump.names(NAMES))
-    assert np.allclose(symbolic.evaluate(written, inputs, NAMES), said)
+    beyond, within = jump.sides(inputs)
+    assert (beyond == (inputs[:, 2] > AT)).all() and (within == ~beyond).all() and 0 < beyond.mean() < 1
+    said = symbolic.evaluate(jump.joined("dx - dx/r", "0.2*m1", NAMES), inputs, NAMES)
+    assert np.allclose(said[beyond], (inputs[:, 0] - inputs[:, 0] / inputs[:, 2])[beyond])
+    assert np.allclose(said[within], 0.2 * inputs[within, 3])
+
+
+def test_losses_of_both_sides_add_up():
+    inputs, messages = components("discontinuous", "force", noise=0.05, offset=0.3)
+    drawn = slice(2000)
+    jump = jumps.find(inputs, messages)
+    (front,) = symbolic.regress(inputs[drawn], messages[drawn, :1], NAMES, evaluations=20_000, jump=jump)
+    for row in front.table.itertuples():
+        said = symbolic.evaluate(symbolic.parse(row.expression, NAMES), inputs[drawn], NAMES)
+        assert np.mean((said - messages[drawn, 0]) ** 2) / messages[drawn, 0].var() == pytest.approx(row.loss, rel=1e-6)
+    assert front.table["complexity"].is_monotonic_increasing and front.table["loss"].is_monotonic_decreasing
 
 
 def test_the_torn_law_is_distilled_and_judged():
