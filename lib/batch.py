@@ -22,8 +22,8 @@ from lib.profiles import PROFILES, get_profile
 from lib.runs import RELEASED, select
 from lib.variants import VARIANTS
 
-PATIENCE = 3.0
-"""Seconds that an interrupted Snakemake has to end by itself."""
+PATIENCE = 10.0
+"""Seconds that an interrupted Snakemake and its jobs have to end by themselves, before they are interrupted once more."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -125,13 +125,13 @@ def handed_over(snakemake: subprocess.Popen[bytes]) -> int:
     try:
         return snakemake.wait()
     except KeyboardInterrupt:
-        try:
-            snakemake.wait(PATIENCE)  # at a terminal they all were interrupted
-        except subprocess.TimeoutExpired:
-            for process in psutil.Process().children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    process.send_signal(signal.SIGINT)
-            snakemake.wait()
+        while snakemake.poll() is None:
+            try:
+                snakemake.wait(PATIENCE)  # at a terminal they all were interrupted
+            except subprocess.TimeoutExpired:
+                for process in psutil.Process().children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        process.send_signal(signal.SIGINT)
         raise
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 
 def orthogonalised(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """Matrices [..., rows, columns] with singular values brought near one, by Newton-Schulz steps of fifth order."""
+    """Matrices [matrices, rows, columns] with singular values brought near one, by Newton-Schulz steps of fifth order."""
     a, b, c = coefficients
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices

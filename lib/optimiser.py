@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -58,6 +59,7 @@ class Optimiser:
         self.parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
         device = others[0].device
         self.on_gpu = device.type == "cuda"
+        warnings.filterwarnings("ignore", ".*capturable=True.*")  # some steps are captured, some are not
         if hidden:
             self.parts["muon"] = (self._muon(hidden, device), recipe.hidden_rate)
         self.parts["adam"] = (torch.optim.Adam(others, fused=self.on_gpu, capturable=self.on_gpu), recipe.other_rate)

@@ -14,13 +14,13 @@ LEARNS = ("models", "variants", "networks", "hamiltonian", "losses", "start", "o
 """Modules of `lib` that weights depend on too."""
 
 LONGER: Mapping[str, float] = {
-    **dict.fromkeys(("r1-2d/reciprocal", "spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal"), 2.0),
+    **dict.fromkeys(("spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal"), 2.0),
     **{f"r1-3d/{variant}": 2.0 for variant in VARIANTS},
     **{f"discontinuous-2d/{variant}": 2.0 for variant in ("standard", "l1", "kl", "pruning")},
     **dict.fromkeys(("discontinuous-3d/l1", "damped-3d/kl", "damped-3d/pruning"), 2.0),
     **dict.fromkeys(("charge-2d/pruning", "spring-3d/hamiltonian", "r1-3d/hamiltonian"), 3.0),
 }
-"""Factors on the training graphs of runs that the number for their law and variant leaves short of their goal."""
+"""Factors on the training graphs of runs, of seed 0, that the number for their law and variant leaves short of their goal."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Recipe:
     def penalty_at(self, share: float) -> float:
         """Factor on the variant's regulariser at a share of training."""
         first = self.penalty if self.first_penalty is None else self.first_penalty
-        return first * (self.penalty / first) ** share if first else self.penalty
+        return float(first * (self.penalty / first) ** share if first else self.penalty)
 
 
 def recipe_of(run: Run) -> Recipe:
@@ -64,5 +64,5 @@ def recipe_of(run: Run) -> Recipe:
     law = get_law(run.system.law)
     variant = get_variant(run.variant)
     special = {**variant.recipe, **variant.under.get(law.hardship, {}), **law.recipe}
-    share = min(law.share, variant.share) * LONGER.get(f"{run.system}/{run.variant}", 1.0)
+    share = min(law.share, variant.share) * LONGER.get(str(run), 1.0)
     return Recipe(graphs=round(share * profile.graphs), batch=profile.batch, **special)

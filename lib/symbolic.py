@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -210,15 +209,16 @@ def regress(
     Of edges' inputs the targets may have a `jump`: each of its sides is then searched by itself, with half the evaluations.
     """
     candidates = get_engine(engine)
+    budget = evaluations if jump is None else evaluations // 2
 
     def search(column: int) -> Front:
         started = time.monotonic()
         y = targets[:, column].astype(float)
 
-        def front(x: np.ndarray, y: np.ndarray, share: int = 1) -> pd.DataFrame:
-            return pareto(candidates(x, y, names, evaluations // share, seed + column, functions), x, y, names)
+        def front(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
+            return pareto(candidates(x, y, names, budget, seed + column, functions), x, y, names)
 
-        table = front(x, y) if jump is None else _both_sides(partial(front, share=2), jump, x, y, names)
+        table = front(x, y) if jump is None else _both_sides(front, jump, x, y, names)
         return Front(table, describe(engine), seed + column, time.monotonic() - started)
 
     with ThreadPoolExecutor(workers) as pool, tqdm(total=targets.shape[1], desc=engine, unit="search", leave=False) as bar:

@@ -5,7 +5,7 @@
 The penalty may change as training goes on; the best weights are those of the least objective under its last value.
 
 Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed
-at a round's end draws what an unbroken one would have drawn, and ends with the same weights.
+at a round's end draws what an unbroken one would have drawn, and ends, on processors, with the same weights.
 """
 
 from __future__ import annotations
@@ -217,6 +217,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
     keep_freed_memory()
     device = pick_device()
     train_set = datasets.load(run.system, "train", run.profile)
+    commit = _commit()
     code = [sha256(paths.ROOT / "lib" / f"{module}.py") for module in LEARNS]
     identity = json.dumps([str(run), asdict(recipe), train_set.record["sha256"], device.type, code])
     data = tensors(train_set, device)
@@ -292,7 +293,7 @@ def train(run: Run, recipe: Recipe | None = None) -> tuple[GraphNetwork, dict[st
         "profile": run.profile,
         "recipe": asdict(recipe),
         "data_sha256": train_set.record["sha256"],
-        "commit": _commit(),
+        "commit": commit,
         "graphs_seen": steps * recipe.batch,
         "graphs_of_best": progress.best_graphs,
         "train_seconds": round(progress.seconds, 1),

@@ -75,16 +75,23 @@ def test_killed_at_any_stage_it_ends_with_the_same_results(whole, tmp_path):
 
 
 def test_interrupted_alone_it_takes_its_jobs_along(tmp_path):
+    # where this process ignores interrupts, the batch would too
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = batch(tmp_path, "--retrain", "--only", "spring-2d/reciprocal", start_new_session=True)
-    while not any(tmp_path.glob("data/spring-2d/train.npz")) and process.poll() is None:
-        time.sleep(0.05)
-    jobs_of = psutil.Process(process.pid).children(recursive=True)
-    assert len(jobs_of) > 1
-    os.kill(process.pid, signal.SIGINT)
-    assert "the same command goes on from here" in process.communicate(timeout=60)[0]
-    assert process.returncode == 130
-    _, alive = psutil.wait_procs(jobs_of, timeout=10)
-    assert not alive
+    signal.signal(signal.SIGINT, before)
+    try:
+        while not any(tmp_path.glob("data/spring-2d/train.npz")) and process.poll() is None:
+            time.sleep(0.05)
+        jobs_of = psutil.Process(process.pid).children(recursive=True)
+        assert len(jobs_of) > 1
+        os.kill(process.pid, signal.SIGINT)
+        assert "the same command goes on from here" in process.communicate(timeout=120)[0]
+        assert process.returncode == 130
+        _, alive = psutil.wait_procs(jobs_of, timeout=10)
+        assert not alive
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_the_demo_tells_its_story_of_any_choice(tmp_path, monkeypatch):

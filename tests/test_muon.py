@@ -1,12 +1,15 @@
 """Muon on stacks of matrices against PyTorch's own, whose products are bfloat16."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 
 from lib.muon import StackedMuon, orthogonalised
 
 
-def moved(kind: type[torch.optim.Muon], shape: tuple[int, int]) -> torch.Tensor:
+def moved(kind: Callable[..., torch.optim.Muon], shape: tuple[int, int]) -> torch.Tensor:
     """Weights after three steps down the same slopes."""
     torch.manual_seed(0)
     weights = torch.nn.Parameter(torch.zeros(shape))
@@ -21,6 +24,12 @@ def moved(kind: type[torch.optim.Muon], shape: tuple[int, int]) -> torch.Tensor:
 def test_float32_steps_are_those_of_bfloat16_but_for_rounding(shape):
     ours, theirs = moved(StackedMuon, shape), moved(torch.optim.Muon, shape)
     assert 0 < (ours - theirs).norm() / theirs.norm() < 2e-2
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (40, 20), (20, 40)])
+def test_bfloat16_steps_are_pytorch_s_own(shape):
+    ours, theirs = moved(partial(StackedMuon, precision=torch.bfloat16), shape), moved(torch.optim.Muon, shape)
+    assert (ours - theirs).norm() / theirs.norm() < 1e-5
 
 
 @pytest.mark.parametrize("shape", [(30, 30), (40, 20), (20, 40)])

@@ -1,5 +1,6 @@
 """What the project releases: every run complete, its weights and its verdict such as its row says, and all of it small."""
 
+import math
 import re
 import subprocess
 
@@ -61,6 +62,13 @@ def test_weights_give_the_loss_of_their_row_and_are_of_today_s_recipe(run):
     told = read_json(paths.outputs(run) / "training.json")
     assert training.evaluate(model, bodies, accelerations) == pytest.approx(told["frozen_loss_per_node"], rel=1e-3)
     assert {"penalty": 1.0, "first_penalty": None} | card["recipe"] == vars(recipe_of(run))
+
+
+@pytest.mark.parametrize("run", [*RUNS, *select(RECORDED)], ids=str)
+def test_a_run_saw_the_graphs_of_today_s_recipe(run):
+    recipe = recipe_of(run)
+    steps = math.ceil(recipe.graphs / recipe.batch)
+    assert read_json(paths.outputs(run) / "training.json")["graphs_seen"] == steps * recipe.batch
 
 
 @pytest.mark.parametrize("run", DISTILLED, ids=str)

@@ -44,5 +44,9 @@ def test_replayed_steps_are_plain_steps(variant):
         for k, batch in enumerate(training.batches(run, recipe, copied, (bodies, accelerations), 0, 12)):
             optimiser.at(recipe.warmup)
             losses[-1].append(float(take(*batch, 1.0 + k)))
+    before = [weights.clone() for weights in copied.parameters()]
+    optimiser.at(1.0)
+    take(*batch, 1.0)
+    assert all(torch.equal(*pair) for pair in zip(before, copied.parameters(), strict=True)), "the rate is read anew"
     assert max(losses[0]) > 1.02 * min(losses[0])
     torch.testing.assert_close(losses[0], losses[1], rtol=2e-2, atol=0.0)

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from lib import results
+from lib import browse, results
+from lib.variants import HEADS
 
 TABLE = pd.DataFrame(
     [
@@ -40,3 +41,20 @@ def test_published_figures_are_those_of_the_systems_at_hand():
     found = results.by_source("test_loss_per_node", TABLE)
     assert set(found["paper_table3"].index) == {"spring-2d", "r1-2d"}
     assert found["paper_table3"].loc["spring-2d", "bottleneck"] == pytest.approx(0.046)
+
+
+def test_heads_stand_beside_standard():
+    found = {
+        "test_loss_per_node": 0.0204,
+        "test_relative_error": 0.00359,
+        "r2_gauge_trimmed": 0.954,
+        "seed": 0,
+        "gauge": "force",
+    }
+    rows = [
+        {"system": "r1-2d", "variant": variant, "recovered": verdict, "read": "channels, gauge undone", **found}
+        for variant, verdict in {"standard": "true", HEADS[0]: "false", "bottleneck": "true"}.items()
+    ]
+    told = browse.heads(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
+    assert told[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in HEADS) + " |"
+    assert told[2:] == ["| `r1-2d` | 0.02, 0.0036, 0.95, force* | 0.02, 0.0036, 0.95, no | – | – |"]

@@ -11,13 +11,14 @@ from safetensors.torch import load_file
 
 from lib import datasets, paths, training
 from lib.errors import InputError
-from lib.laws import LAWS
+from lib.laws import LAWS, get_law
 from lib.losses import LOSSES
 from lib.memory import keep_freed_memory
 from lib.optimiser import SCHEDULES
-from lib.recipe import Recipe, recipe_of
-from lib.runs import parse_run
-from lib.variants import FURTHER, VARIANTS
+from lib.profiles import get_profile
+from lib.recipe import LONGER, Recipe, recipe_of
+from lib.runs import parse_folder, parse_run
+from lib.variants import FURTHER, VARIANTS, get_variant
 
 RECIPE = Recipe(graphs=64 * 75, batch=64)
 
@@ -187,20 +188,35 @@ def anothers(path):
     path.with_suffix(".json").write_text(json.dumps(card | {"variant": "l1"}))
 
 
+def other_profile(path):
+    card = json.loads(path.with_suffix(".json").read_text())
+    path.with_suffix(".json").write_text(json.dumps(card | {"profile": "full"}))
+
+
 def no_card(path):
     path.with_suffix(".json").unlink()
 
 
-@pytest.mark.parametrize("damage", [truncated, edited, anothers, no_card])
+@pytest.mark.parametrize("damage", [truncated, edited, anothers, other_profile, no_card])
 def test_damaged_or_mismatched_weights_are_refused_in_one_line(damage):
     run = smoke()
     model = training.build(run)
-    training.save(model, run, {"system": str(run.system), "variant": run.variant, "seed": run.seed})
+    training.save(model, run, {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile})
+    training.load(run)
     damage(paths.weights(run))
     with pytest.raises(InputError) as refused:
         training.load(run)
     assert "reciprocal-seed0.safetensors" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", LONGER)
+def test_those_that_train_longer_are_runs(name):
+    system, folder = name.split("/")
+    run = parse_folder(system, folder)
+    usual = round(min(get_law(run.system.law).share, get_variant(run.variant).share) * get_profile("full").graphs)
+    assert str(run) == name and recipe_of(run).graphs == LONGER[name] * usual
+    assert recipe_of(replace(run, seed=1)).graphs == usual
 
 
 def test_missing_weights_say_so():
