@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from lib.laws import get_law
 from lib.profiles import get_profile
 from lib.runs import Run
-from lib.variants import VARIANTS, get_variant
+from lib.variants import get_variant
 
 LEARNS = ("models", "variants", "networks", "hamiltonian", "losses", "start", "optimiser", "muon", "replay", "training")
 """Modules of `lib` that weights depend on too."""
 
 LONGER: Mapping[str, float] = {
     **dict.fromkeys(("spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal"), 2.0),
-    **{f"r1-3d/{variant}": 2.0 for variant in VARIANTS if variant != "kl"},
+    **{f"r1-3d/{variant}": 2.0 for variant in ("standard", "bottleneck", "pruning", "reciprocal")},
     **{f"discontinuous-2d/{variant}": 2.0 for variant in ("standard", "l1", "kl", "pruning")},
     **dict.fromkeys(("discontinuous-3d/l1", "damped-3d/kl", "damped-3d/pruning"), 2.0),
     **dict.fromkeys(("charge-2d/pruning", "spring-3d/hamiltonian", "r1-3d/hamiltonian"), 3.0),
