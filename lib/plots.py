@@ -156,7 +156,7 @@ def network(variant: Variant, dim: int) -> Figure:
     message = f"message\n{width} channels" + (",\nmean and variance" if variant.gaussian else "")
     node = "node(i, sum)"
     if variant.network == "hamiltonian":
-        edge, node = "pair(i, j) + pair(j, i)", "(sum - slope of self(i)) / m"
+        edge, node = "pair(i, j) + pair(j, i)", "(sum - self'(i)) / m"
         message = f"message: minus the\nslope in x of i, {width}"
     boxes = [
         (f"bodies i and j\n2 x {features} numbers", "white"),
