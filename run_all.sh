@@ -17,5 +17,5 @@
 set -euo pipefail
 case " $* " in *" --help "* | *" -h "*) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")"
-source lib/environment.sh
-exec "$python" -m lib.batch "$@"
+source lib/pipeline/environment.sh
+exec "$python" -m lib.pipeline.batch "$@"

@@ -10,7 +10,7 @@
 set -euo pipefail
 case " $* " in *" --help "* | *" -h "*) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")"
-source lib/environment.sh
+source lib/pipeline/environment.sh
 if [ $# -gt 0 ] && [ "$1" != --all ]; then exec "$python" -m pytest "$@"; fi
 # one thread a worker: two notebooks side by side beat one on both cores
 export OMP_NUM_THREADS=1

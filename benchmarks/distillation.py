@@ -16,12 +16,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import central, datasets, symbolic, verdict
+from lib.distillation import regression, verdict
 from lib.files import write_text
-from lib.forces import input_names, pair_force, pair_inputs
-from lib.messages import Edges
+from lib.messages import unmixing
+from lib.messages.extraction import Edges
+from lib.physics import datasets
+from lib.physics.forces import input_names, pair_force, pair_inputs
+from lib.physics.systems import parse_system
 from lib.profiles import get_profile
-from lib.runs import System, parse_system
+from lib.runs import System
 
 HERE = Path(__file__).parent
 SYSTEMS = ("spring-2d", "r1-2d", "r2-2d", "charge-2d")
@@ -44,7 +47,7 @@ def planted(system: System, gauge: str, seed: int) -> Edges:
     inputs = inputs.reshape(-1, inputs.shape[-1])
     force = pair_force(system.law, inputs)
     sent = inputs[:, [-4]] ** float(GAUGES[gauge]) * (force @ mix)
-    usual = Edges(sent, None, inputs, force, np.zeros(len(inputs), int)).quiet()
+    usual = Edges(sent, None, inputs, force, np.zeros(len(inputs), int)).without_outliers()
     noise = NOISE * usual.messages.std(axis=0) * rng.standard_normal(usual.messages.shape)
     return Edges(usual.messages + noise, None, usual.inputs, usual.force, usual.trajectory)
 
@@ -55,8 +58,8 @@ def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
     edges = planted(system, gauge, seed)
     edges = edges.take(np.random.default_rng(seed).choice(len(edges.messages), budget.regression_edges, replace=False))
     started = time.perf_counter()
-    turned = edges.messages @ central.turn(edges.messages, edges.inputs).matrix
-    fronts = symbolic.regress(edges.inputs, turned, input_names(system.dim), evaluations=budget.evaluations, seed=100 * seed)
+    turned = edges.messages @ unmixing.unmix(edges.messages, edges.inputs).matrix
+    fronts = regression.regress(edges.inputs, turned, input_names(system.dim), evaluations=budget.evaluations, seed=100 * seed)
     judged = verdict.judge([front.table for front in fronts], system, verdict.frozen_probe(system))
     return judged.recovered and judged.gauge == gauge, time.perf_counter() - started
 

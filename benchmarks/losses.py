@@ -17,28 +17,32 @@ import pandas as pd
 from torch import nn
 
 from benchmarks.training import trained
-from lib import datasets, gauges, messages, readings
 from lib.files import write_text
-from lib.recipe import recipe_of
-from lib.runs import CORE, Run, select
-from lib.variants import HEADS, VARIANTS
+from lib.messages import extraction, gauges, projections
+from lib.network.catalogue import CORE, select
+from lib.network.recipe import recipe_of
+from lib.network.variants import ABLATIONS, VARIANTS
+from lib.physics import datasets
+from lib.runs import Run
 
 TABLE = Path(__file__).with_suffix(".csv")
 RIVALS = ("mae", "mse", "huber")
 """The paper's loss, and two others."""
 SYSTEMS = [f"{law}-2d" for law in CORE]
-RUNS = [f"{system}/{variant}" for system in SYSTEMS for variant in (*VARIANTS, *HEADS)]
+RUNS = [f"{system}/{variant}" for system in SYSTEMS for variant in (*VARIANTS, *ABLATIONS)]
 
 
 def in_best_gauge(model: nn.Module, run: Run) -> dict[str, float]:
     """Trimmed R^2 in the general gauge of the messages: by channels, and as the node network reads them."""
     validation, test = (datasets.load(run.system, split, run.profile).thinned(20) for split in ("validation", "test"))
-    view = readings.node_view(model, messages.extract(model, run, validation), validation.graphs()[0])
-    kept = messages.extract(model, run, test).trimmed()
-    channels = messages.choose_channels(kept, run.system.dim)
+    combination = projections.node_weighted_combination(
+        model, extraction.extract(model, run, validation), validation.graphs()[0]
+    )
+    kept = extraction.extract(model, run, test).trimmed()
+    channels = extraction.choose_channels(kept, run.system.dim)
     return {
         "r2_gauge_trimmed": gauges.fits(kept, channels)["r2_gauge"],
-        "r2_gauge_trimmed_node": gauges.fits(kept.seen(view), np.arange(run.system.dim))["r2_gauge"],
+        "r2_gauge_trimmed_node": gauges.fits(kept.seen(combination), np.arange(run.system.dim))["r2_gauge"],
     }
 
 
@@ -46,7 +50,7 @@ def compared(run: Run, graphs: int) -> pd.DataFrame:
     """A row for each of `RIVALS`, and one for the run's own loss where that is another; that one alone for a head."""
     own = recipe_of(run)
     rows = []
-    for loss in [own.loss] if run.variant in HEADS else dict.fromkeys((*RIVALS, own.loss)):
+    for loss in [own.loss] if run.variant in ABLATIONS else dict.fromkeys((*RIVALS, own.loss)):
         model, card = trained(run, replace(own, graphs=graphs, loss=loss))
         errors = {key: card[key] for key in ("test_loss_per_node", "test_relative_error")}
         row = {"system": str(run.system), "variant": run.variant, "loss": loss, "graphs": graphs}

@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 from jax.experimental.ode import odeint
 
-from lib import plots
-from lib.files import whole, write_text
-from lib.runs import SIMULATED, parse_system
-from lib.simulate import TOLERANCE, derivative, energy_error, initial_bodies, simulate, snapshot_times
+from lib.files import atomic_write, write_text
+from lib.network.catalogue import SIMULATED
+from lib.physics.simulate import TOLERANCE, derivative, energy_error, initial_bodies, simulate, snapshot_times
+from lib.physics.systems import parse_system
+from lib.report import plots
 
 HERE = Path(__file__).parent
 TOLERANCES = (TOLERANCE, 1e-5, 1e-9, 1e-11)
@@ -138,7 +139,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     write_text(HERE / "simulation.csv", table.to_csv(index=False, float_format="%.4g"))
     plots.style()
-    with whole(HERE / "simulation.png") as scratch:
+    with atomic_write(HERE / "simulation.png") as scratch:
         plots.work_precision(table).savefig(scratch)
 
 

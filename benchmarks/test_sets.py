@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import datasets, training
-from lib.datasets import Trajectories
 from lib.files import write_text
+from lib.network import inference, weights
+from lib.network.catalogue import select
+from lib.physics import datasets
+from lib.physics.datasets import Trajectories
+from lib.physics.systems import DIMENSIONS
 from lib.profiles import get_profile
-from lib.results import published
-from lib.runs import DIMENSIONS, Run, System, select
+from lib.report.results import published
+from lib.runs import Run, System
 
 HERE = Path(__file__).parent
 LAWS = ("spring", "r1")
@@ -35,8 +38,8 @@ def further_sets(system: System, count: int) -> list[Trajectories]:
 
 def losses(run: Run, sets: list[Trajectories]) -> dict[str, float | str]:
     """Loss per node of a run's network on the released test set and on others."""
-    model, card = training.load(run)
-    found = [training.evaluate(model, *training.tensors(one)) for one in sets]
+    model, card = weights.load(run)
+    found = [inference.evaluate(model, *inference.tensors(one)) for one in sets]
     known = published("test_loss_per_node").set_index(["source", "system", "variant"])["value"]
     return {
         "system": str(run.system),

@@ -28,17 +28,20 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import MessagePassing
 
-from lib import datasets, paths, training
-from lib.device import describe, has_bfloat16, pick_device
+from lib import paths
 from lib.files import write_text
-from lib.laws import get_law
-from lib.losses import mae
 from lib.memory import keep_freed_memory
-from lib.optimiser import Optimiser
-from lib.recipe import Recipe, recipe_of
-from lib.replay import replayed
-from lib.runs import Run, parse_run
-from lib.variants import HIDDEN, VARIANTS
+from lib.network import inference, training, weights
+from lib.network.catalogue import parse_run
+from lib.network.device import describe, has_bfloat16, pick_device
+from lib.network.losses import mae
+from lib.network.optimizer import Optimizer
+from lib.network.recipe import Recipe, recipe_of
+from lib.network.replay import replayed
+from lib.network.variants import HIDDEN, VARIANTS
+from lib.physics import datasets
+from lib.physics.laws import get_law
+from lib.runs import Run
 
 HERE = Path(__file__).parent
 WARM = 10
@@ -46,8 +49,8 @@ WARM = 10
 ORIGINAL = Recipe(
     graphs=0,
     batch=64,
-    start="uniform",
-    optimiser="adam",
+    initialization="uniform",
+    optimizer="adam",
     other_rate=1e-3,
     schedule="one-cycle",
     warmup=0.3,
@@ -86,14 +89,14 @@ def finish(device: torch.device) -> None:
 def original_rate(run: Run, steps: int) -> float:
     """Graphs a second of the original's loop."""
     device = pick_device()
-    bodies, accelerations = training.tensors(datasets.load(run.system, "validation", run.profile))
+    bodies, accelerations = inference.tensors(datasets.load(run.system, "validation", run.profile))
     i, j = torch.as_tensor(get_law(run.system.law).pairs(bodies.shape[1])).T
     edges = torch.stack([torch.cat([i, j]), torch.cat([j, i])])
     graphs = [Data(x=x, edge_index=edges, y=y) for x, y in zip(bodies[:20_000], accelerations[:20_000], strict=True)]
     dim = run.system.dim
     model = OriginalNetwork(bodies.shape[-1], VARIANTS[run.variant].width(dim), dim).to(device)
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=steps + WARM)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-3, total_steps=steps + WARM)
     loader, started, done = DataLoader(graphs, batch_size=ORIGINAL.batch, shuffle=True), 0.0, -WARM
     while done < steps:
         for batch in loader:
@@ -105,9 +108,9 @@ def original_rate(run: Run, steps: int) -> float:
             batch = batch.to(device)
             shift = 3 * torch.randn(batch.num_graphs, dim, device=device)[batch.batch]
             x = torch.cat([batch.x[:, :dim] + shift, batch.x[:, dim:]], dim=-1)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             mae(model(x, batch.edge_index), batch.y).backward()
-            optimiser.step()
+            optimizer.step()
             cycle.step()
             done += 1
     finish(device)
@@ -117,17 +120,17 @@ def original_rate(run: Run, steps: int) -> float:
 def our_rate(run: Run, steps: int) -> float:
     """Graphs a second of ours, at the released recipe."""
     recipe, device = recipe_of(run), pick_device()
-    data = training.tensors(datasets.load(run.system, "validation", run.profile), device)
-    model = training.build(run).to(device)
-    optimiser = Optimiser(model, recipe)
-    forward = training.compiled(model.penalised, device)
-    take = replayed(partial(training.step, forward, mae, optimiser, has_bfloat16(device)), device)
+    data = inference.tensors(datasets.load(run.system, "validation", run.profile), device)
+    model = weights.build(run).to(device)
+    optimizer = Optimizer(model, recipe)
+    forward = training.compiled(model.penalized, device)
+    take = replayed(partial(training.step, forward, mae, optimizer, has_bfloat16(device)), device)
     started = 0.0
     for done, batch in enumerate(training.batches(run, recipe, model, data, 0, steps + WARM)):
         if done == WARM:
             finish(device)
             started = time.perf_counter()
-        optimiser.at(0.5)
+        optimizer.at(0.5)
         take(*batch)
     finish(device)
     return steps * recipe.batch / (time.perf_counter() - started)
@@ -150,10 +153,10 @@ def peak_rate(seconds: float = 3.0) -> float:
 
 def operations(run: Run) -> float:
     """Floating-point operations of a training step, a graph: forward and backward, and Muon's share."""
-    model, recipe = training.build(run), recipe_of(run)
+    model, recipe = weights.build(run), recipe_of(run)
     edges, bodies = model.edges.shape[1], 4
-    weights = {name: sum(p.numel() for p in part.parameters() if p.ndim == 2) for name, part in model.named_children()}
-    passes = 3 * 2 * (edges * weights["edge"] + bodies * weights["node"])
+    parameters = {name: sum(p.numel() for p in part.parameters() if p.ndim == 2) for name, part in model.named_children()}
+    passes = 3 * 2 * (edges * parameters["edge"] + bodies * parameters["node"])
     hidden = sum(1 for name, p in model.named_parameters() if "hidden" in name and p.ndim == 2)
     return passes + hidden * 5 * 3 * 2 * HIDDEN[0] ** 3 / recipe.batch  # five Newton-Schulz steps of three products
 
@@ -215,8 +218,8 @@ def recipes(run: Run, graphs: int) -> dict[str, Recipe]:
     base = replace(recipe_of(run), graphs=graphs)
     return {
         "released": base,
-        "Adam": replace(base, optimiser="adam", other_rate=1e-3),
-        "Adam, rate 3e-3": replace(base, optimiser="adam", other_rate=3e-3),
+        "Adam": replace(base, optimizer="adam", other_rate=1e-3),
+        "Adam, rate 3e-3": replace(base, optimizer="adam", other_rate=3e-3),
         "rates halved": replace(base, hidden_rate=base.hidden_rate / 2, other_rate=base.other_rate / 2),
         "rates doubled": replace(base, hidden_rate=base.hidden_rate * 2, other_rate=base.other_rate * 2),
         "Adam's rate halved": replace(base, other_rate=base.other_rate / 2),

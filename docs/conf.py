@@ -1,4 +1,4 @@
-"""Sphinx's settings for the site that `./run_all.sh --site` builds; lib/site.py stages what it reads."""
+"""Sphinx's settings for the site that `./run_all.sh --site` builds; lib/report/site.py stages what it reads."""
 
 import re
 

@@ -20,7 +20,7 @@ PARTIAL = ".partial-"
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A scratch path to write to, moved to `path` when the block ends well and removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # the ending stays, since numpy and matplotlib choose the format by it
@@ -35,7 +35,7 @@ def whole(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
+def remove_partial_files(folder: Path) -> None:
     """Remove what kills left half-written anywhere below a folder that no other process writes to."""
     for path in folder.rglob(f"{PARTIAL}*"):
         path.unlink(missing_ok=True)
@@ -43,7 +43,7 @@ def sweep(folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> Path:
     """Write text as a whole."""
-    with whole(path) as scratch:
+    with atomic_write(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
     return path
 
@@ -63,7 +63,7 @@ def read_json(path: Path) -> Any:
 
 def write_arrays(path: Path, record: dict[str, Any], **arrays: np.ndarray) -> dict[str, Any]:
     """Write arrays as npz, and beside them their record, which is returned with the SHA-256 of the file."""
-    with whole(path) as scratch:
+    with atomic_write(path) as scratch:
         np.savez(scratch, **arrays)
     record = record | {"sha256": sha256(path)}
     write_json(path.with_suffix(".json"), record)

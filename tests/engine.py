@@ -18,7 +18,7 @@ def without_network() -> list[str]:
 
 
 def batch(workspace: Path, *arguments: str, before: Sequence[str] = (), **options) -> subprocess.Popen:
-    call = [*before, sys.executable, "-m", "lib.batch", "--profile", "smoke", *arguments]
+    call = [*before, sys.executable, "-m", "lib.pipeline.batch", "--profile", "smoke", *arguments]
     environment = os.environ | {"WORKSPACE": str(workspace), "PYTHONPATH": str(paths.ROOT)}
     environment.pop("PYTEST_CURRENT_TEST", None)
     return subprocess.Popen(

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lib.forces import edge_inputs, pair_force
-from lib.laws import get_law
-from lib.messages import Edges
+from lib.messages.extraction import Edges
+from lib.physics.forces import edge_inputs, pair_force
+from lib.physics.laws import get_law
 
 A = np.array([[1.2, -0.7], [0.4, 0.9]])
 GAUGES = {

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lib.runs import LARGER
-from lib.variants import VARIANTS
+from lib.network.catalogue import LARGER
+from lib.network.variants import VARIANTS
 
 OUTPUTS = Path(__file__).resolve().parents[1] / "outputs"
 WHOLE = "spring-2d"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planted import BOTH, GAUGES, planted
 
-from lib.alignment import alignment, tuning
-from lib.messages import Edges, linear_fit
+from lib.messages.alignment import alignment, tuning
+from lib.messages.extraction import Edges, linear_fit
 
 
 def turn(angle):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from lib import argon, isotropic
+from lib.distillation.expressions import parse
 from lib.errors import InputError
-from lib.neighbourhoods import learn
+from lib.many_body import argon, argon_force
+from lib.many_body.neighbourhoods import learn
+from lib.network.recipe import Recipe
 from lib.profiles import get_profile
-from lib.recipe import Recipe
-from lib.symbolic import parse
 
 STATE = argon.State(200.0)
 SETTLING = get_profile("full").settling
@@ -84,7 +84,7 @@ def test_the_network_agrees_with_explicit_loops(liquid, name):
         edges = seen.edges[seen.index == k]
         width = model.variant.width(3)
         sent = model.edge(edges)[:, :width]
-        if model.variant.reciprocal:
+        if model.variant.antisymmetric:
             sent = sent - model.edge(-edges)[:, :width]
         torch.testing.assert_close(found[k], model.node(sent.sum(dim=0)), rtol=1e-4, atol=1e-4)
 
@@ -101,20 +101,20 @@ def test_the_network_agrees_with_explicit_loops(liquid, name):
 )
 def test_the_verdict_takes_the_6_12_force_refitted_and_no_impostors(liquid, text, recovered):
     seen = argon.some(liquid, np.random.default_rng(3), 300)
-    fitted = isotropic.refitted(parse(text, isotropic.NAMES), seen)
-    found = isotropic.judge(fitted, seen)
+    fitted = argon_force.refitted(parse(text, argon_force.NAMES), seen)
+    found = argon_force.judge(fitted, seen)
     assert found.recovered == recovered
     if recovered:
         assert found.epsilon == pytest.approx(argon.EPSILON, rel=0.01) and found.sigma == pytest.approx(argon.SIGMA, rel=0.01)
-        np.testing.assert_allclose(isotropic.summed(fitted, seen), seen.targets, atol=0.05)
+        np.testing.assert_allclose(argon_force.summed(fitted, seen), seen.targets, atol=0.05)
 
 
 def test_a_force_that_is_not_the_same_in_all_directions_is_none(liquid):
     seen = argon.some(liquid, np.random.default_rng(3), 300)
     true = "1.161e8/r**13 - 3.726e4/r**7"
-    assert isotropic.judge(parse(true, isotropic.NAMES), seen).recovered
-    assert not isotropic.judge(parse(f"{true} + 0.2*dy*dz/r**2", isotropic.NAMES), seen).recovered
-    assert not isotropic.judge(parse(f"{true} + 0.2*dx/r", isotropic.NAMES), seen).recovered
+    assert argon_force.judge(parse(true, argon_force.NAMES), seen).recovered
+    assert not argon_force.judge(parse(f"{true} + 0.2*dy*dz/r**2", argon_force.NAMES), seen).recovered
+    assert not argon_force.judge(parse(f"{true} + 0.2*dx/r", argon_force.NAMES), seen).recovered
 
 
 def test_what_an_edge_adds_is_read_without_the_truth(liquid):
@@ -131,9 +131,9 @@ def test_what_an_edge_adds_is_read_without_the_truth(liquid):
     seen = argon.some(liquid, np.random.default_rng(4), 300)
     model = argon.PROBLEM.network(argon.PROBLEM.run("bottleneck", 0, "smoke"))
     model.edge, model.node = Mixed(), Unmixed()
-    x = isotropic.inputs(seen)
-    true = isotropic.along(argon.pair_force(x[:, :3]), x)
-    np.testing.assert_allclose(isotropic.along(isotropic.shares(model, seen), x), true, atol=1e-3)
+    x = argon_force.inputs(seen)
+    true = argon_force.along(argon.pair_force(x[:, :3]), x)
+    np.testing.assert_allclose(argon_force.along(argon_force.shares(model, seen), x), true, atol=1e-3)
 
 
 def test_reciprocal_messages_are_opposite_and_equally_sure(liquid):

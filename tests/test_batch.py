@@ -15,14 +15,16 @@ import psutil
 import pytest
 from engine import batch, finished, results, without_network
 
-import lib.batch
-from lib import argon, halos, paths, training
-from lib.execute import literal
-from lib.execute import main as execute
+import lib.pipeline.batch
+from lib import paths
 from lib.files import read_json
-from lib.results import LARGER_PART, larger
-from lib.runs import LARGER, RELEASED, select
-from lib.stages import jobs
+from lib.many_body import argon, halos
+from lib.network import weights
+from lib.network.catalogue import LARGER, RELEASED, select
+from lib.pipeline.execute import literal
+from lib.pipeline.execute import main as execute
+from lib.pipeline.stages import jobs
+from lib.report.results import LARGER_PART, larger
 
 RUNS = ["spring-2d/reciprocal", "spring-2d/hamiltonian", "charge-3d/kl"]
 """A run of every kind: messages that are as they come, slopes of energies or drawn, the last in another law and dimension."""
@@ -117,7 +119,7 @@ def test_a_problem_is_made_learned_and_distilled_in_one_notebook(stage, problem,
     assert execute() == 0
     run = replace(LARGER[stage], profile="smoke")
     assert isinstance(read_json(paths.outputs(run) / LARGER_PART)["recovered"], bool)
-    assert training.load(run, problem.network)[1]["variant"] == run.variant
+    assert weights.load(run, problem.network)[1]["variant"] == run.variant
     assert len(larger("smoke")) == 1
 
 
@@ -139,9 +141,9 @@ def test_a_cluster_is_offered_the_same_jobs(tmp_path):
 
 
 def test_a_missing_plugin_ends_in_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(lib.batch, "find_spec", lambda name: None)
+    monkeypatch.setattr(lib.pipeline.batch, "find_spec", lambda name: None)
     monkeypatch.setattr(sys, "argv", ["run_all.sh", "--executor", "slurm"])
-    assert lib.batch.main() == 2
+    assert lib.pipeline.batch.main() == 2
     assert capsys.readouterr().err == "run_all.sh: executor slurm needs: pip install snakemake-executor-plugin-slurm\n"
 
 

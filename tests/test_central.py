@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from planted import GAUGES, A, planted
 
-from lib.central import turn
-from lib.forces import edge_inputs, pair_force
-from lib.laws import get_law
+from lib.messages.unmixing import turn
+from lib.physics.forces import edge_inputs, pair_force
+from lib.physics.laws import get_law
 
 
 def off_diagonal(matrix):
@@ -18,7 +18,7 @@ def off_diagonal(matrix):
 @pytest.mark.parametrize("gauge", GAUGES)
 @pytest.mark.parametrize("law", ["spring", "r1", "r2", "charge"])
 def test_components_are_found_of_any_law_in_any_gauge(law, gauge):
-    edges = planted(GAUGES[gauge], law).quiet()
+    edges = planted(GAUGES[gauge], law).without_outliers()
     found = turn(edges.messages + np.array([3.0, -20.0]), edges.inputs)
     assert max(off_diagonal(A @ found.matrix)) < 1e-6 and found.across < 1e-6
     turned = edges.messages @ found.matrix
@@ -27,7 +27,7 @@ def test_components_are_found_of_any_law_in_any_gauge(law, gauge):
 
 @pytest.mark.parametrize("law", ["spring", "r1", "r2", "charge"])
 def test_they_are_found_through_noise(law):
-    edges = planted(GAUGES["acceleration"], law).quiet()
+    edges = planted(GAUGES["acceleration"], law).without_outliers()
     noise = 0.05 * edges.messages.std(axis=0) * np.random.default_rng(0).standard_normal(edges.messages.shape)
     found = turn(edges.messages + noise, edges.inputs)
     assert max(off_diagonal(A @ found.matrix)) < 0.02 and found.across < 0.01
@@ -38,8 +38,8 @@ def test_they_are_found_in_three_dimensions():
     inputs = edge_inputs(*(get_law("charge").initial(12_000, 3, rng.standard_normal) for _ in range(2)))
     mix = rng.standard_normal((3, 3))
     sent = pair_force("charge", inputs) @ mix
-    calm = np.linalg.norm(sent, axis=1) < np.quantile(np.linalg.norm(sent, axis=1), 0.95)
-    assert max(off_diagonal(mix @ turn(sent[calm], inputs[calm]).matrix)) < 1e-6
+    typical = np.linalg.norm(sent, axis=1) < np.quantile(np.linalg.norm(sent, axis=1), 0.95)
+    assert max(off_diagonal(mix @ turn(sent[typical], inputs[typical]).matrix)) < 1e-6
 
 
 def test_messages_along_no_line_are_left_as_they_are():

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import sympy
 
-from lib.closed_form import ClosedForm, candidates, compose, explicit, node_names, relative_error
-from lib.forces import input_names
-from lib.generalisation import compare, settings
+from lib.distillation.closed_form import ClosedForm, candidates, compose, node_names, relative_error, with_unit_coefficients
+from lib.distillation.expressions import parse, symbols
+from lib.distillation.generalization import compare, settings
+from lib.physics.forces import input_names
+from lib.physics.simulate import accelerations, initial_bodies
 from lib.runs import System
-from lib.simulate import accelerations, initial_bodies
-from lib.symbolic import parse, symbols
 
 SPRING = System("spring", 2)
 
@@ -81,10 +81,10 @@ def test_what_one_component_says_is_tried_for_all(told):
 def test_what_moves_a_jump_has_no_slope_to_be_fitted_by():
     names, node = input_names(2), [parse("1.5*s1", node_names(2))] * 2
     smooth = ClosedForm(SPRING, [parse("2.0*dx/r", names)] * 2, node)
-    jumps = ClosedForm(SPRING, [parse("Piecewise((2.0*dx/r, r > 1.99), (0.5, True))", names)] * 2, node)
+    discontinuities = ClosedForm(SPRING, [parse("Piecewise((2.0*dx/r, r > 1.99), (0.5, True))", names)] * 2, node)
     assert not smooth.thresholds.any()
     # the softening moves all distances across it
-    assert jumps.function[1][jumps.thresholds].tolist() == [0.0, 1.99, 1.99]
+    assert discontinuities.function[1][discontinuities.thresholds].tolist() == [0.0, 1.99, 1.99]
 
 
 def test_the_formula_is_that_of_its_expressions():
@@ -116,7 +116,9 @@ def test_candidates_are_the_simplest_that_are_faithful():
 
 def test_every_term_of_a_sum_has_a_constant():
     names = input_names(2)
-    form = ClosedForm(SPRING, [explicit(parse("dx*(m1 + 3.0*r - m2)/(r + 0.5)", names))] * 2, [parse("s1", node_names(2))] * 2)
+    form = ClosedForm(
+        SPRING, [with_unit_coefficients(parse("dx*(m1 + 3.0*r - m2)/(r + 0.5)", names))] * 2, [parse("s1", node_names(2))] * 2
+    )
     assert sorted(form.function[1][1:6]) == [-1.0, 0.5, 1.0, 1.0, 3.0]
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from lib import datasets, paths
+from lib import paths
 from lib.errors import InputError
-from lib.files import read_json, whole, write_json
+from lib.files import atomic_write, read_json, write_json
+from lib.physics import datasets
 from lib.runs import System
 
 SPRING = System("spring", 2)
@@ -69,7 +70,7 @@ def test_unknown_split_names_the_valid_ones():
 def test_a_file_broken_off_while_written_leaves_the_old_one(tmp_path):
     path = tmp_path / "kept.json"
     write_json(path, {"a": 1})
-    with pytest.raises(OSError, match="disk full"), whole(path) as scratch:
+    with pytest.raises(OSError, match="disk full"), atomic_write(path) as scratch:
         scratch.write_text('{"a": ')
         raise OSError("disk full")
     assert read_json(path) == {"a": 1}

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from lib import datasets, encoding, paths, training
-from lib.encoding import SHOWN, Encoding, moments, shown
+from lib import paths
 from lib.errors import InputError
-from lib.recipe import Recipe
-from lib.runs import parse_run
+from lib.messages import formation
+from lib.messages.formation import SHOWN, Encoding, moments, shown
+from lib.network import training
+from lib.network.catalogue import parse_run
+from lib.network.recipe import Recipe
+from lib.physics import datasets
 
 
 def test_moments_are_spread_over_the_logarithm_and_end_at_the_end():
     looks = moments(235)
-    assert min(looks) == 1 and max(looks) == 235 and 25 < len(looks) <= encoding.MOMENTS
+    assert min(looks) == 1 and max(looks) == 235 and 25 < len(looks) <= formation.MOMENTS
     assert sum(k <= 23 for k in looks) > 10
 
 
@@ -22,7 +25,7 @@ def test_a_training_is_watched_from_its_start_to_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "ROUND", 20)
     run = parse_run("spring-2d", "l1", 0, "smoke")
     model, _ = training.train(run, Recipe(graphs=64 * 90, batch=64))
-    seen = encoding.load(paths.encoding(run))
+    seen = formation.load(paths.encoding(run))
     assert seen.frame()["graphs"].tolist() == [0, *(64 * k for k in (20, 40, 60, 80, 90))]
     # the last look is at the weights that the last round left
     last = load_file(paths.checkpoint(run))
@@ -37,7 +40,7 @@ def test_a_training_is_watched_from_its_start_to_its_end(tmp_path, monkeypatch):
 def test_a_damaged_record_is_refused_in_one_line(tmp_path):
     path = tmp_path / "l1-seed0.encoding.npz"
     Encoding([{"graphs": 1.0}], [np.zeros((3, 2), np.float32)], np.ones((3, 2), np.float32)).save(path)
-    assert encoding.load(path).table == [{"graphs": 1.0}] and (encoding.load(path).force == 1).all()
+    assert formation.load(path).table == [{"graphs": 1.0}] and (formation.load(path).force == 1).all()
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match=r"l1-seed0\.encoding\.npz cannot be read"):
-        encoding.load(path)
+        formation.load(path)

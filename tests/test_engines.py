@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import engines, paths, pysr_search, symbolic
+from lib import paths
+from lib.distillation import engines, pysr_process, regression
 from lib.errors import InputError
 
 without_julia = pytest.mark.skipif(
@@ -32,9 +33,9 @@ def task(tmp_path):
 
 @without_julia
 def test_without_julia_the_search_ends_in_one_line(task):
-    call = [sys.executable, "-m", "lib.pysr_search", str(task)]
+    call = [sys.executable, "-m", "lib.distillation.pysr_process", str(task)]
     ended = subprocess.run(call, cwd=paths.ROOT, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == pysr_search.NO_JULIA
+    assert ended.returncode == pysr_process.NO_JULIA
     assert len(ended.stderr.strip().splitlines()) == 1
 
 
@@ -66,14 +67,14 @@ class Searching:
 
 
 def test_a_search_leaves_the_engine_s_own_text(task):
-    pysr_search._search(Searching, task)
+    pysr_process._search(Searching, task)
     assert json.loads((task / "front.json").read_text()) == ["r", "(r * -2.2) / (r * r)"]
 
 
 def test_a_failing_search_ends_in_one_line(task, monkeypatch, capsys):
     (task / "search.json").write_text(json.dumps({"names": ["r"], "evaluations": 0, "seed": 0, "functions": []}))
     monkeypatch.setitem(sys.modules, "pysr", SimpleNamespace(PySRRegressor=Searching))
-    assert pysr_search.main(task) == 1
+    assert pysr_process.main(task) == 1
     assert capsys.readouterr().err == "RuntimeError: the first line\n"
 
 
@@ -112,14 +113,14 @@ def test_an_interrupted_regression_keeps_what_its_engine_has_found(monkeypatch):
     monkeypatch.setitem(engines.ENGINES, "patient", (patient, "numpy"))
     x = np.linspace(1, 2, 20)[:, None]
     with interrupt(0.5):
-        fronts = symbolic.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
+        fronts = regression.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
     assert [front.table["expression"].iloc[-1] for front in fronts] == ["r**2", "r"]
 
 
 def test_operon_is_stopped_within_a_search():
     x = np.random.default_rng(0).uniform(1, 3, (200, 2))
     with interrupt(2.0):
-        (front,) = symbolic.regress(x, x[:, :1] ** 2 / x[:, 1:], ["r", "m1"], evaluations=10**9)
+        (front,) = regression.regress(x, x[:, :1] ** 2 / x[:, 1:], ["r", "m1"], evaluations=10**9)
     assert front.seconds < 60
     assert front.table["loss"].min() < 1e-6
 

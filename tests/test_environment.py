@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lib.paths import ROOT
-from lib.pins import amiss, pins
+from lib.pipeline.pins import amiss, pins
 
 
 def test_environment_yml_repeats_the_pins():
@@ -64,8 +64,8 @@ def test_an_old_python_ends_in_one_line(tmp_path):
         fake.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.1" && exit 0\nexit 1\n')
         fake.chmod(0o755)
     checkout = tmp_path / "checkout"
-    (checkout / "lib").mkdir(parents=True)
-    for name in ("run_all.sh", "lib/environment.sh", "lib/pins.py", "pyproject.toml"):
+    (checkout / "lib" / "pipeline").mkdir(parents=True)
+    for name in ("run_all.sh", "lib/pipeline/environment.sh", "lib/pipeline/pins.py", "pyproject.toml"):
         (checkout / name).write_bytes((ROOT / name).read_bytes())
     call = subprocess.run(
         ["bash", str(checkout / "run_all.sh")],

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import sympy
 
-from lib.exchange import alike, exchanged, fitted, turned
-from lib.symbolic import Front, evaluate, pareto, parse
+from lib.distillation.axis_symmetry import along_all_axes, fit_constants, swap_axes, with_swapped_axes
+from lib.distillation.expressions import evaluate, parse
+from lib.distillation.regression import Front, pareto
 
 NAMES = ["dx", "dy", "r", "m1"]
 RNG = np.random.default_rng(0)
@@ -18,14 +19,16 @@ def fronts(*found: list[str], targets: np.ndarray) -> list[Front]:
 
 
 def test_axes_are_exchanged_and_nothing_else():
-    assert turned(parse("dx*m1/r + dy", NAMES), "dx", "dy") == parse("dy*m1/r + dx", NAMES)
+    assert swap_axes(parse("dx*m1/r + dy", NAMES), "dx", "dy") == parse("dy*m1/r + dx", NAMES)
     expected = [parse(f"{axis}*m1/r", NAMES) for axis in ("dx", "dy")]
-    assert alike(parse("dy*m1/r", NAMES), 1, [["dx", "dy"]]) == expected
+    assert along_all_axes(parse("dy*m1/r", NAMES), 1, [["dx", "dy"]]) == expected
 
 
 def test_all_vectors_are_turned_together():
     names = ["vx", "vy", "s1", "s2"]
-    assert alike(parse("s2 - vy", names), 1, [["vx", "vy"], ["s1", "s2"]]) == [parse(e, names) for e in ("s1 - vx", "s2 - vy")]
+    assert along_all_axes(parse("s2 - vy", names), 1, [["vx", "vy"], ["s1", "s2"]]) == [
+        parse(e, names) for e in ("s1 - vx", "s2 - vy")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,7 @@ def test_a_component_gets_the_form_of_another_with_constants_of_its_own(law, for
     r = X[:, 2]
     targets = np.column_stack([law(X[:, 0], r), -0.3 * law(X[:, 1], r)]) + 1e-3 * RNG.standard_normal((len(X), 2))
     before = fronts([form.format("dx")], ["-0.2*dy", "0.03*dy*r - 0.2*dy"], targets=targets)
-    own, given = exchanged(before, X, targets, NAMES)
+    own, given = with_swapped_axes(before, X, targets, NAMES)
     assert given.table["loss"].min() < 1e-4 < before[1].table["loss"].min()
     best = parse(given.table["expression"].iloc[-1], NAMES)
     np.testing.assert_allclose(evaluate(best, X, NAMES), -0.3 * law(X[:, 1], r), atol=5e-3)
@@ -54,4 +57,6 @@ def test_a_component_gets_the_form_of_another_with_constants_of_its_own(law, for
 
 def test_equal_constants_are_fitted_each_for_itself():
     y = 0.5 * X[:, 0] + 0.8 * X[:, 3]
-    assert fitted(parse("0.5*dx + 0.5*m1", NAMES), X, y, NAMES).coeff(sympy.Symbol("m1", real=True)) == pytest.approx(0.8)
+    assert fit_constants(parse("0.5*dx + 0.5*m1", NAMES), X, y, NAMES).coeff(sympy.Symbol("m1", real=True)) == pytest.approx(
+        0.8
+    )

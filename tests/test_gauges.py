@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 from planted import BOTH, GAUGES, A, planted
 
-from lib.forces import edge_inputs, pair_force
-from lib.gauges import gauge_exponent, gauge_fit, gauge_score, general_fit, mass_exponent, reaction_gauge, reverse, scores
-from lib.laws import get_law
-from lib.messages import Edges, linear_fit, r_squared
+from lib.messages.extraction import Edges, linear_fit, r_squared
+from lib.messages.gauges import (
+    gauge_exponent,
+    gauge_fit,
+    gauge_score,
+    general_fit,
+    mass_exponent,
+    reaction_gauge,
+    reverse,
+    scores,
+)
+from lib.physics.forces import edge_inputs, pair_force
+from lib.physics.laws import get_law
 
 
 @pytest.mark.parametrize("law", ["spring", "r1"])

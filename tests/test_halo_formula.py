@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lib import halo_formula, halos
-from lib.halo_formula import EDGE_NAMES, NODE_NAMES, HaloFormula
-from lib.symbolic import parse
+from lib.distillation.expressions import parse
+from lib.many_body import halo_formula, halos
+from lib.many_body.halo_formula import EDGE_NAMES, NODE_NAMES, HaloFormula
 
 
 @pytest.fixture(scope="module")

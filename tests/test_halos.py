@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lib import halos
 from lib.errors import InputError
+from lib.many_body import halos
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,17 @@ from planted import GAUGES
 from planted import planted as planted_edges
 from torch import nn
 
-from lib import datasets, jumps, messages, potential, symbolic, training, verdict
+from lib.distillation import potential, regression, verdict
 from lib.errors import InputError
-from lib.forces import input_names, pair_force
-from lib.hamiltonian import HamiltonianNetwork
-from lib.laws import SOFTENING, get_law
-from lib.runs import System, parse_run
-from lib.variants import get_variant
+from lib.messages import discontinuities, extraction
+from lib.network import inference
+from lib.network.catalogue import parse_run
+from lib.network.hamiltonian import HamiltonianNetwork
+from lib.network.variants import get_variant
+from lib.physics import datasets
+from lib.physics.forces import input_names, pair_force
+from lib.physics.laws import SOFTENING, get_law
+from lib.runs import System
 
 DIM = 2
 CORE = ("spring", "r1", "r2", "charge")
@@ -69,19 +73,19 @@ def test_a_planted_potential_gives_the_true_forces_and_accelerations(law):
     system = System(law, DIM)
     frozen = datasets.frozen(system)
     run, model = parse_run(str(system), "hamiltonian"), planted(law)
-    edges = messages.extract(model, run, frozen).trimmed()
+    edges = extraction.extract(model, run, frozen).trimmed()
     np.testing.assert_allclose(edges.messages, edges.force, rtol=1e-3, atol=1e-3)
     bodies, accelerations = frozen.graphs()
     size = np.linalg.norm(accelerations, axis=-1)
     usual = size < np.quantile(size, 0.9)
-    np.testing.assert_allclose(training.predict(model, bodies)[usual], accelerations[usual], rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(inference.predict(model, bodies)[usual], accelerations[usual], rtol=2e-3, atol=2e-3)
 
 
 @pytest.mark.parametrize("law", CORE)
 def test_energies_relative_to_distance_one_are_the_potential(law):
     system = System(law, DIM)
     inputs, energy = potential.energies(planted(law), system, datasets.frozen(system))
-    kept = potential.calm(inputs, energy)
+    kept = potential.typical(inputs, energy)
     assert 0.9 < kept.mean() < 0.96
     true = potential.of_pairs(law, inputs)
     np.testing.assert_allclose(energy[kept], true[kept], rtol=1e-3, atol=1e-3)
@@ -151,11 +155,13 @@ def test_a_potential_that_sets_in_at_a_distance_is_told_from_one_that_does_not(t
 
 
 def test_a_potential_that_sets_in_at_a_distance_is_distilled():
-    forces = planted_edges(GAUGES["force"], TORN.law, count=40_000).quiet()
-    jump = jumps.find(forces.inputs, forces.force)
-    drawn = forces.inputs[jump.clear(forces.inputs)][:2000]
+    forces = planted_edges(GAUGES["force"], TORN.law, count=40_000).without_outliers()
+    discontinuity = discontinuities.find(forces.inputs, forces.force)
+    drawn = forces.inputs[discontinuity.clear(forces.inputs)][:2000]
     energy = potential.of_pairs(TORN.law, drawn) + 0.3 * drawn[:, 3]
     names = input_names(DIM)
-    (front,) = symbolic.regress(drawn, energy[:, None], names, evaluations=150_000, functions=["log"], jump=jump)
+    (front,) = regression.regress(
+        drawn, energy[:, None], names, evaluations=150_000, functions=["log"], discontinuity=discontinuity
+    )
     judged = potential.judge(front.table, TORN, verdict.frozen_probe(TORN))
     assert judged.recovered and judged.scale == pytest.approx(1, abs=1e-2)

@@ -7,9 +7,10 @@ from planted import GAUGES, A, planted
 from sympy.core.relational import Relational
 from test_closed_form import front, graphs
 
-from lib import jumps, symbolic, verdict
-from lib.closed_form import compose, relative_error
-from lib.forces import input_names
+from lib.distillation import expressions, regression, verdict
+from lib.distillation.closed_form import compose, relative_error
+from lib.messages import discontinuities
+from lib.physics.forces import input_names
 from lib.runs import System
 
 TORN = System("discontinuous", 2)
@@ -20,41 +21,41 @@ NAMES = input_names(2)
 
 def components(law, gauge, **planting):
     """Inputs and messages along the axes of planted quiet edges."""
-    edges = planted(GAUGES[gauge], law, count=40_000, **planting).quiet()
+    edges = planted(GAUGES[gauge], law, count=40_000, **planting).without_outliers()
     return edges.inputs, edges.messages @ np.linalg.inv(A)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 @pytest.mark.parametrize("gauge", GAUGES)
 def test_a_jump_is_found_in_any_gauge(gauge, noise):
-    assert jumps.find(*components("discontinuous", gauge, noise=noise, offset=0.3)).at == pytest.approx(AT, abs=2e-3)
+    assert discontinuities.find(*components("discontinuous", gauge, noise=noise, offset=0.3)).at == pytest.approx(AT, abs=2e-3)
 
 
 @pytest.mark.parametrize("gauge", GAUGES)
 @pytest.mark.parametrize("law", ["spring", "r1", "r2", "charge", "superposition"])
 def test_none_is_found_in_a_law_without(law, gauge):
-    assert jumps.find(*components(law, gauge)) is None
-    assert jumps.find(*components(law, gauge, noise=0.05)) is None
+    assert discontinuities.find(*components(law, gauge)) is None
+    assert discontinuities.find(*components(law, gauge, noise=0.05)) is None
 
 
 def test_none_is_found_in_few_edges():
     inputs, messages = components("discontinuous", "force")
-    assert jumps.find(inputs[:5000], messages[:5000]) is None
+    assert discontinuities.find(inputs[:5000], messages[:5000]) is None
 
 
 def test_a_jump_smoothed_by_a_network_is_found_at_its_middle():
     inputs, _ = components("discontinuous", "force")
     r = inputs[:, 2]
     along = -2 * (r - 0.99) / (1 + np.exp(-(r - AT) / 0.01))
-    assert jumps.find(inputs, along[:, None] * inputs[:, :2] / r[:, None]).at == pytest.approx(AT, abs=2e-3)
+    assert discontinuities.find(inputs, along[:, None] * inputs[:, :2] / r[:, None]).at == pytest.approx(AT, abs=2e-3)
 
 
 def test_what_is_said_on_either_side_is_said_in_cases():
     inputs, _ = components("discontinuous", "force")
-    jump = jumps.Jump(AT, (AT, AT))
-    beyond, within = jump.sides(inputs)
+    discontinuity = discontinuities.Discontinuity(AT, (AT, AT))
+    beyond, within = discontinuity.sides(inputs)
     assert (beyond == (inputs[:, 2] > AT)).all() and (within == ~beyond).all() and 0 < beyond.mean() < 1
-    said = symbolic.evaluate(jump.joined("dx - dx/r", "0.2*m1", NAMES), inputs, NAMES)
+    said = expressions.evaluate(regression.joined("dx - dx/r", "0.2*m1", AT, NAMES), inputs, NAMES)
     assert np.allclose(said[beyond], (inputs[:, 0] - inputs[:, 0] / inputs[:, 2])[beyond])
     assert np.allclose(said[within], 0.2 * inputs[within, 3])
 
@@ -62,18 +63,18 @@ def test_what_is_said_on_either_side_is_said_in_cases():
 def test_losses_of_both_sides_add_up():
     inputs, messages = components("discontinuous", "force", noise=0.05, offset=0.3)
     drawn = slice(2000)
-    jump = jumps.find(inputs, messages)
-    (front,) = symbolic.regress(inputs[drawn], messages[drawn, :1], NAMES, evaluations=20_000, jump=jump)
+    discontinuity = discontinuities.find(inputs, messages)
+    (front,) = regression.regress(inputs[drawn], messages[drawn, :1], NAMES, evaluations=20_000, discontinuity=discontinuity)
     for row in front.table.itertuples():
-        said = symbolic.evaluate(symbolic.parse(row.expression, NAMES), inputs[drawn], NAMES)
+        said = expressions.evaluate(expressions.parse(row.expression, NAMES), inputs[drawn], NAMES)
         assert np.mean((said - messages[drawn, 0]) ** 2) / messages[drawn, 0].var() == pytest.approx(row.loss, rel=1e-6)
     assert front.table["complexity"].is_monotonic_increasing and front.table["loss"].is_monotonic_decreasing
 
 
 def test_the_torn_law_is_distilled_and_judged():
     inputs, messages = components("discontinuous", "force")
-    jump, drawn = jumps.find(inputs, messages), slice(2000)
-    fronts = symbolic.regress(inputs[drawn], messages[drawn], NAMES, evaluations=150_000, jump=jump)
+    discontinuity, drawn = discontinuities.find(inputs, messages), slice(2000)
+    fronts = regression.regress(inputs[drawn], messages[drawn], NAMES, evaluations=150_000, discontinuity=discontinuity)
     judged = verdict.judge([front.table for front in fronts], TORN, verdict.frozen_probe(TORN))
     assert judged.recovered and judged.gauge == "force"
     said = verdict.radial(judged.expressions[0], judged.matrix[0], TORN)

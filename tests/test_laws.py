@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.errors import InputError
-from lib.forces import edge_inputs, input_names, pair_force
-from lib.laws import LAWS, get_law
-from lib.simulate import one_sided_energy, potential_energy
+from lib.physics.forces import edge_inputs, input_names, pair_force
+from lib.physics.laws import LAWS, get_law
+from lib.physics.simulate import one_sided_energy, potential_energy
 
 bodies_of = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 

@@ -9,8 +9,8 @@ import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from lib import paths
-from lib.runs import select
-from lib.stages import jobs
+from lib.network.catalogue import select
+from lib.pipeline.stages import jobs
 
 
 @pytest.fixture

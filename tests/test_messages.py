@@ -4,15 +4,7 @@ import numpy as np
 import pytest
 from planted import GAUGES, A, planted
 
-from lib.messages import (
-    Edges,
-    bootstrap,
-    choose_channels,
-    linear_fit,
-    principal_view,
-    r_squared,
-    sparsity,
-)
+from lib.messages.extraction import Edges, bootstrap, choose_channels, linear_fit, principal_components, r_squared, sparsity
 
 
 def test_a_useless_channel_is_not_chosen():
@@ -42,8 +34,8 @@ def test_heavy_tails_do_not_pass_for_a_fit():
     fit = linear_fit(force, sent)
     assert fit.r2.max() < 0.1
     residual = np.abs(sent - force @ A).max(1)
-    calm = residual <= np.quantile(residual, 0.9)
-    assert linear_fit(force[calm], sent[calm]).r2.min() > 0.999
+    typical = residual <= np.quantile(residual, 0.9)
+    assert linear_fit(force[typical], sent[typical]).r2.min() > 0.999
 
 
 def test_r_squared_of_a_constant_channel_is_zero():
@@ -55,7 +47,7 @@ def test_principal_components_gather_what_is_spread_over_channels():
     rng = np.random.default_rng(0)
     spread = edges.messages @ rng.standard_normal((2, 50)) + 0.01 * rng.standard_normal((len(edges.messages), 50))
     wide = Edges(spread, None, edges.inputs, edges.force, edges.trajectory)
-    gathered = wide.seen(principal_view(wide, 2))
+    gathered = wide.seen(principal_components(wide, 2))
     assert gathered.messages.shape == (len(spread), 2)
     assert linear_fit(edges.force, gathered.messages).r2.min() > 0.999
     variance = gathered.messages.var(axis=0)
@@ -64,7 +56,7 @@ def test_principal_components_gather_what_is_spread_over_channels():
 
 def test_the_loudest_edges_are_left_out_without_the_truth():
     edges = planted(GAUGES["force"])
-    quiet = edges.quiet()
+    quiet = edges.without_outliers()
     assert 0.935 < len(quiet.messages) / len(edges.messages) < 0.951
     assert np.abs(quiet.messages).max() < np.abs(edges.messages).max()
 

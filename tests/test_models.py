@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from lib.errors import InputError
-from lib.laws import get_law
-from lib.models import GraphNetwork
-from lib.networks import NETWORKS
-from lib.variants import FURTHER, VARIANTS, Variant, get_variant, kl, l1, spare_spread
+from lib.network.models import GraphNetwork
+from lib.network.networks import NETWORKS
+from lib.network.variants import FURTHER, VARIANTS, Variant, get_variant, kl, l1, spare_spread
+from lib.physics.laws import get_law
 
 DIM, BODIES = 2, 4
 
@@ -37,7 +37,7 @@ def test_batches_agree_with_explicit_loops(variant, law):
         for i in range(BODIES):
             total = torch.zeros(model.width)
             for j in neighbours[i]:
-                total += edge(graph[i], graph[j]) - (edge(graph[j], graph[i]) if variant.reciprocal else 0)
+                total += edge(graph[i], graph[j]) - (edge(graph[j], graph[i]) if variant.antisymmetric else 0)
             torch.testing.assert_close(found[i], model.node(torch.cat([graph[i], total])), rtol=1e-4, atol=1e-5)
 
 
@@ -53,7 +53,7 @@ def test_reciprocal_messages_are_opposite_and_others_are_not():
         model = network(variant)
         messages, _ = model.messages(random_bodies())
         opposite = torch.allclose(messages, -messages[:, model.opposite], atol=1e-6)
-        assert opposite == variant.reciprocal, name
+        assert opposite == variant.antisymmetric, name
 
 
 def test_pruning_keeps_the_channels_that_vary_most():
@@ -124,6 +124,6 @@ def test_heads_of_other_work_have_the_layers_they_say():
 def test_gaussian_messages_are_drawn_in_training_and_mean_at_test():
     model, bodies = network(get_variant("kl")), random_bodies()
     noise = torch.randn(5, 12, 100, generator=torch.Generator().manual_seed(2))
-    drawn, _ = model.penalised(bodies, noise)
+    drawn, _ = model.penalized(bodies, noise)
     assert not torch.allclose(drawn, model(bodies))
-    torch.testing.assert_close(model.penalised(bodies, torch.zeros_like(noise))[0], model(bodies))
+    torch.testing.assert_close(model.penalized(bodies, torch.zeros_like(noise))[0], model(bodies))

@@ -6,17 +6,17 @@ from functools import partial
 import pytest
 import torch
 
-from lib.muon import StackedMuon, orthogonalised
+from lib.network.muon import StackedMuon, orthogonalized
 
 
 def moved(kind: Callable[..., torch.optim.Muon], shape: tuple[int, int]) -> torch.Tensor:
     """Weights after three steps down the same slopes."""
     torch.manual_seed(0)
     weights = torch.nn.Parameter(torch.zeros(shape))
-    optimiser = kind([weights], lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    optimizer = kind([weights], lr=1e-2, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
     for _ in range(3):
         weights.grad = torch.randn(shape)
-        optimiser.step()
+        optimizer.step()
     return weights.detach()
 
 
@@ -37,7 +37,7 @@ def test_singular_values_come_near_one(shape):
     torch.manual_seed(1)
     matrix = torch.randn(shape)
     group = StackedMuon([torch.nn.Parameter(matrix)]).param_groups[0]
-    whitened = orthogonalised(matrix[None], group["ns_coefficients"], group["ns_steps"], group["eps"])
+    whitened = orthogonalized(matrix[None], group["ns_coefficients"], group["ns_steps"], group["eps"])
     spread = torch.linalg.svdvals(matrix)
     values = torch.linalg.svdvals(whitened)
     assert values.min() > 0.5 > spread.min() / spread.max() and values.max() < 1.3
@@ -45,9 +45,9 @@ def test_singular_values_come_near_one(shape):
 
 def test_weights_without_a_slope_stay():
     with_slope, without = (torch.nn.Parameter(torch.eye(3)) for _ in range(2))
-    optimiser = StackedMuon([with_slope, without], weight_decay=0.0)
+    optimizer = StackedMuon([with_slope, without], weight_decay=0.0)
     with_slope.grad = torch.ones(3, 3)
-    optimiser.step()
+    optimizer.step()
     assert torch.equal(without, torch.eye(3)) and not torch.equal(with_slope, torch.eye(3))
 
 
@@ -61,10 +61,10 @@ def test_a_tensor_is_a_rate_and_equal_shapes_go_together():
         weights.grad = slope
         StackedMuon([weights], lr=1e-2, weight_decay=0.0).step()
         alone.append(weights.detach())
-    optimiser = StackedMuon(together, lr=1.0, weight_decay=0.0)
-    optimiser.param_groups[0]["lr"] = torch.tensor(1e-2)
+    optimizer = StackedMuon(together, lr=1.0, weight_decay=0.0)
+    optimizer.param_groups[0]["lr"] = torch.tensor(1e-2)
     for weights, slope in zip(together, slopes, strict=True):
         weights.grad = slope
-    optimiser.step()
+    optimizer.step()
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(one, other.detach())

@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from lib import datasets, gauges, messages, training, verdict
-from lib.laws import LAWS, Q1, Q2, Law, S, unit_charges
-from lib.recipe import Recipe
-from lib.runs import parse_run
+from lib.distillation import verdict
+from lib.messages import extraction, gauges
+from lib.network import training
+from lib.network.catalogue import parse_run
+from lib.network.recipe import Recipe
+from lib.physics import datasets
+from lib.physics.laws import LAWS, Q1, Q2, Law, S, unit_charges
 
 
 def test_a_law_registered_at_run_time_goes_all_the_way(tmp_path, monkeypatch):
@@ -32,8 +35,8 @@ def test_a_law_registered_at_run_time_goes_all_the_way(tmp_path, monkeypatch):
     model, card = training.train(run, Recipe(graphs=64 * 300, batch=64))
     assert card["history"][-1]["validation_loss_per_node"] < 0.95 * card["history"][0]["validation_loss_per_node"]
 
-    edges = messages.extract(model, run, test_set)
-    found = gauges.scores(edges, messages.choose_channels(edges, run.system.dim))
+    edges = extraction.extract(model, run, test_set)
+    found = gauges.scores(edges, extraction.choose_channels(edges, run.system.dim))
     assert found["r2_force_trimmed"] > found["r2_acceleration_trimmed"]
     planted = dataclasses.replace(edges, messages=edges.force @ np.array([[1.0, 0.5], [-0.5, 1.0]]))
     assert gauges.scores(planted, np.array([0, 1]))["r2_force"] > 0.9999

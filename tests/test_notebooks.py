@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lib.execute import compact, settle
 from lib.paths import ROOT
+from lib.pipeline.execute import compact, normalize_outputs
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RENDERED = sorted((ROOT / "outputs").rglob("[!.]*.ipynb"))
@@ -39,7 +39,7 @@ def test_a_table_is_stored_by_no_name_or_address_of_its_run():
         output = nbformat.v4.new_output("display_data", data=shown)
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("table", id="one", outputs=[output])])
 
-    one, other = settle(executed("0a1b2", "0x7f01")), settle(executed("fffff", "0x7fa2"))
+    one, other = normalize_outputs(executed("0a1b2", "0x7f01")), normalize_outputs(executed("fffff", "0x7fa2"))
     assert one == other
     assert one.cells[0].outputs[0].data["text/html"] == '<table id="T_00000">'
 

@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch import nn
 
-from lib import datasets, messages, training
-from lib.distillation import distil_messages
-from lib.gauges import gauge_exponent, scores
-from lib.readings import node_view, readings
-from lib.runs import parse_run
+from lib.distillation.distil import distil_messages
+from lib.messages import extraction
+from lib.messages.gauges import gauge_exponent, scores
+from lib.messages.projections import node_weighted_combination, of_run
+from lib.network import inference, weights
+from lib.network.catalogue import parse_run
+from lib.physics import datasets
 
 RUN = parse_run("spring-2d", "l1")
 TEST = datasets.frozen(RUN.system)
@@ -45,26 +47,26 @@ class Node(nn.Module):
 
 
 def network(mix, power):
-    model = training.build(RUN)
+    model = weights.build(RUN)
     model.width, model.kept = mix.shape[1] + 2, torch.ones(mix.shape[1] + 2)
     model.edge, model.node = Edge(mix, power), Node(mix, power)
     return model
 
 
 def score(reading, model):
-    edges = reading.of_edges(messages.extract(model, RUN, TEST))
-    return messages.linear_fit(edges.force, edges.messages).r2.mean()
+    edges = reading.of_edges(extraction.extract(model, RUN, TEST))
+    return extraction.linear_fit(edges.force, edges.messages).r2.mean()
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
 def test_what_the_node_reads_is_found_in_any_gauge(power):
     model = network(np.random.default_rng(0).standard_normal((2, 8)), power)
-    edges = messages.extract(model, RUN, TEST)
-    principal = edges.seen(messages.principal_view(edges, 2))
-    read = edges.seen(node_view(model, edges, TEST.graphs()[0]))
+    edges = extraction.extract(model, RUN, TEST)
+    principal = edges.seen(extraction.principal_components(edges, 2))
+    read = edges.seen(node_weighted_combination(model, edges, TEST.graphs()[0]))
     # the loud channel is first among the principal components, and no part of what is read
     assert gauge_exponent(principal, np.arange(2))[1] < 0.7
-    assert np.abs(node_view(model, edges, TEST.graphs()[0]).matrix).max() < 10
+    assert np.abs(node_weighted_combination(model, edges, TEST.graphs()[0]).matrix).max() < 10
     exponent, found = gauge_exponent(read, np.arange(2))
     assert exponent == pytest.approx(power, abs=0.03) and found > 0.999
 
@@ -72,34 +74,34 @@ def test_what_the_node_reads_is_found_in_any_gauge(power):
 def test_few_channels_are_read_by_themselves_and_many_as_the_node_reads_them():
     few = np.array([[100.0, 30.0, 0, 0], [-20.0, 90.0, 0, 0]])
     many = np.random.default_rng(1).standard_normal((2, 30))
-    assert [readings(network(mix, 0.5), RUN, TEST)[0].view.name for mix in (few, many)] == [
+    assert [of_run(network(mix, 0.5), RUN, TEST)[0].combination.name for mix in (few, many)] == [
         "channels",
-        "combinations the node reads",
+        "node-weighted combinations",
     ]
 
 
 def test_the_gauge_is_undone_of_edges_and_of_sums_alike():
     model = network(np.random.default_rng(2).standard_normal((2, 8)), 1.0)
-    as_sent, undone = readings(model, RUN, TEST)
+    as_sent, undone = of_run(model, RUN, TEST)
     assert score(as_sent, model) < 0.7 and score(undone, model) > 0.999
-    assert undone.name == f"{as_sent.name}, gauge undone"
+    assert undone.name == f"{as_sent.name}, gauge-corrected"
     bodies = TEST.graphs()[0]
     receiver = model.edges[1].numpy()
     for reading in (as_sent, undone):
-        sent = reading.of_edges(messages.extract(model, RUN, TEST)).messages.reshape(len(bodies), -1, 2)
+        sent = reading.of_edges(extraction.extract(model, RUN, TEST)).messages.reshape(len(bodies), -1, 2)
         sums = np.einsum("gec,en->gnc", sent, np.eye(4)[receiver])
-        found = reading.of_sums(bodies, training.received(model, bodies), np.full(4, 3))
+        found = reading.of_sums(bodies, inference.received(model, bodies), np.full(4, 3))
         np.testing.assert_allclose(found, sums, rtol=1e-3, atol=1e-3 * np.abs(sums).max())
 
 
 def test_silent_messages_are_read_and_hold_no_law():
     """A network whose messages say nothing is a finding, not a failure."""
-    model = training.build(RUN)
+    model = weights.build(RUN)
     nn.init.zeros_(model.edge.last.weight)
-    edges = messages.extract(model, RUN, TEST)
-    told = scores(edges, messages.choose_channels(edges, 2))
+    edges = extraction.extract(model, RUN, TEST)
+    told = scores(edges, extraction.choose_channels(edges, 2))
     assert [told[name] for name in ("r2_force", "r2_force_error", "r2_acceleration", "r2_gauge")] == [0.0] * 4
     search = {"evaluations": 2_000, "seed": 0, "engine": "operon"}
     found = list(distil_messages(model, RUN, TEST, 500, np.random.default_rng(0), **search))
     assert [each.verdict.recovered for each in found] == [False] * 3
-    assert [each.reading.alike for each in found] == [False, False, True]
+    assert [each.reading.axis_symmetric for each in found] == [False, False, True]

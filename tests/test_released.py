@@ -8,10 +8,15 @@ import pandas as pd
 import pytest
 import torch
 
-from lib import argon, browse, datasets, halos, paths, results, training, verdict
+from lib import paths
+from lib.distillation import verdict
 from lib.files import read_json
-from lib.recipe import recipe_of
-from lib.runs import LARGER, RECORDED, select
+from lib.many_body import argon, halos
+from lib.network import inference, weights
+from lib.network.catalogue import LARGER, RECORDED, select
+from lib.network.recipe import recipe_of
+from lib.physics import datasets
+from lib.report import results, tables
 
 RUNS = select([])
 DISTILLED = [run for run in [*RUNS, *select(RECORDED)] if (paths.outputs(run) / "front-1.csv").exists()]
@@ -31,22 +36,22 @@ def test_every_released_run_is_in_the_table():
 def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
     outputs = paths.ROOT / "outputs"
     text = (outputs / "README.md").read_text()
-    assert text == browse.index(results.gather("full"), results.larger("full"), outputs)
+    assert text == tables.index(results.gather("full"), results.larger("full"), outputs)
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
 
 def test_the_readme_shows_the_figures_of_the_table():
     words = (paths.ROOT / "README.md").read_text()
-    told = browse.passages(results.gather("full"), results.larger("full"))
+    told = tables.passages(results.gather("full"), results.larger("full"))
     assert set(re.findall(r"<!-- (\w+) -->", words)) == {*told, "end"}
-    assert words == browse.refreshed(words, told), "python -m lib.browse writes README's figures anew"
+    assert words == tables.refreshed(words, told), "python -m lib.report.tables writes README's figures anew"
 
 
 @pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])
 def test_larger_systems_are_whole_and_their_constants_are_those_planted(stage, problem):
     run = LARGER[stage]
-    card = training.load(run, problem.network)[1]
+    card = weights.load(run, problem.network)[1]
     assert card["recipe"] == vars(problem.recipe(run))
     (found,) = [one for one in results.larger("full") if one["system"] == str(run.system)]
     assert found["recovered"] and results.of_card(card).items() <= found.items()
@@ -57,10 +62,10 @@ def test_larger_systems_are_whole_and_their_constants_are_those_planted(stage, p
 @pytest.mark.parametrize("run", RUNS, ids=str)
 def test_weights_give_the_loss_of_their_row_and_are_of_today_s_recipe(run):
     torch.set_num_threads(1)
-    model, card = training.load(run)
-    bodies, accelerations = training.tensors(datasets.frozen(run.system))
+    model, card = weights.load(run)
+    bodies, accelerations = inference.tensors(datasets.frozen(run.system))
     told = read_json(paths.outputs(run) / "training.json")
-    assert training.evaluate(model, bodies, accelerations) == pytest.approx(told["frozen_loss_per_node"], rel=1e-3)
+    assert inference.evaluate(model, bodies, accelerations) == pytest.approx(told["frozen_loss_per_node"], rel=1e-3)
     assert {"penalty": 1.0, "first_penalty": None} | card["recipe"] == vars(recipe_of(run))
 
 

@@ -8,12 +8,13 @@ from engine import batch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import paths, results
+from lib import paths
 from lib.errors import InputError
-from lib.execute import main as execute
 from lib.files import read_json, write_json, write_text
-from lib.runs import parse_run, select
-from lib.variants import VARIANTS
+from lib.network.catalogue import parse_run, select
+from lib.network.variants import VARIANTS
+from lib.pipeline.execute import main as execute
+from lib.report import results
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import copy
 import pytest
 import torch
 
-from lib import training
-from lib.losses import mae
-from lib.optimiser import Optimiser
-from lib.recipe import recipe_of
-from lib.replay import PLAIN, replayed
-from lib.runs import parse_run
+from lib.network import training, weights
+from lib.network.catalogue import parse_run
+from lib.network.losses import mae
+from lib.network.optimizer import Optimizer
+from lib.network.recipe import recipe_of
+from lib.network.replay import PLAIN, replayed
 
 ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -34,18 +34,18 @@ def test_replayed_steps_are_plain_steps(variant):
     bodies = torch.randn(500, 4, 6, device=device)
     bodies[..., -1] = bodies[..., -1].abs() + 0.5
     accelerations = bodies[..., :2] - bodies[..., :2].mean(1, keepdim=True)
-    recipe, model = recipe_of(run), training.build(run).to(device)
+    recipe, model = recipe_of(run), weights.build(run).to(device)
     losses = []
     for wrap in (lambda function, device: function, replayed):
         copied = copy.deepcopy(model)
-        optimiser = Optimiser(copied, recipe)
-        take = wrap(lambda *batch: training.step(copied.penalised, mae, optimiser, False, *batch), device)  # noqa: B023
+        optimizer = Optimizer(copied, recipe)
+        take = wrap(lambda *batch: training.step(copied.penalized, mae, optimizer, False, *batch), device)  # noqa: B023
         losses.append([])
         for k, batch in enumerate(training.batches(run, recipe, copied, (bodies, accelerations), 0, 12)):
-            optimiser.at(recipe.warmup)
+            optimizer.at(recipe.warmup)
             losses[-1].append(float(take(*batch, 1.0 + k)))
     before = [weights.clone() for weights in copied.parameters()]
-    optimiser.at(1.0)
+    optimizer.at(1.0)
     take(*batch, 1.0)
     assert all(torch.equal(*pair) for pair in zip(before, copied.parameters(), strict=True)), "the rate is read anew"
     assert max(losses[0]) > 1.02 * min(losses[0])

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from lib import browse, results
-from lib.variants import HEADS
+from lib.network.variants import ABLATIONS
+from lib.report import results, tables
 
 TABLE = pd.DataFrame(
     [
@@ -52,9 +52,9 @@ def test_heads_stand_beside_standard():
         "gauge": "force",
     }
     rows = [
-        {"system": "r1-2d", "variant": variant, "recovered": verdict, "read": "channels, gauge undone", **found}
-        for variant, verdict in {"standard": "true", HEADS[0]: "false", "bottleneck": "true"}.items()
+        {"system": "r1-2d", "variant": variant, "recovered": verdict, "read": "channels, gauge-corrected", **found}
+        for variant, verdict in {"standard": "true", ABLATIONS[0]: "false", "bottleneck": "true"}.items()
     ]
-    told = browse.heads(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
-    assert told[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in HEADS) + " |"
+    told = tables.ablations(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
+    assert told[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in ABLATIONS) + " |"
     assert told[2:] == ["| `r1-2d` | 0.02, 0.0036, 0.95, force* | 0.02, 0.0036, 0.95, no | – | – |"]

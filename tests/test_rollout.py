@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lib.rollout import rollout
-from lib.simulate import accelerations, initial_bodies, simulate, snapshot_times
+from lib.physics.rollout import rollout
+from lib.physics.simulate import accelerations, initial_bodies, simulate, snapshot_times
 
 
 @pytest.mark.parametrize("dim", [2, 3])

@@ -8,12 +8,13 @@ import sympy
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from lib.datasets import make
 from lib.errors import InputError
-from lib.integrate import integrate
-from lib.laws import LAWS, M1, M2, Law, S, get_law, no_field, no_friction
-from lib.runs import CORE, System
-from lib.simulate import accelerations, derivative, energy_error, initial_bodies, simulate, snapshot_times, total_energy
+from lib.network.catalogue import CORE
+from lib.physics.datasets import make
+from lib.physics.integrate import integrate
+from lib.physics.laws import LAWS, M1, M2, Law, S, get_law, no_field, no_friction
+from lib.physics.simulate import accelerations, derivative, energy_error, initial_bodies, simulate, snapshot_times, total_energy
+from lib.runs import System
 
 every_law = pytest.mark.parametrize("law", LAWS)
 ISOLATED = [k for k, v in LAWS.items() if v.friction is no_friction and v.field is no_field and v.one_sided is None]
@@ -210,7 +211,7 @@ def test_dropped_trajectories_are_counted(monkeypatch, caplog):
         solution.complete[2] = False
         return bodies, solution
 
-    monkeypatch.setattr("lib.datasets.simulate", lossy)
+    monkeypatch.setattr("lib.physics.datasets.simulate", lossy)
     made = make(System("spring", 2), 5)
     assert len(made.features) == made.record["trajectories"] == 4
     assert made.record["dropped"]["integration failed"] == 1

@@ -3,17 +3,17 @@
 import pytest
 import torch
 
-from lib import training
 from lib.errors import InputError
-from lib.runs import parse_run
-from lib.start import FINEST, get_start
+from lib.network import weights
+from lib.network.catalogue import parse_run
+from lib.network.initialization import FINEST, get_initialization
 
 BODIES = torch.randn(16, 4, 6, generator=torch.Generator().manual_seed(0))
 
 
 def begun(name, seed=0):
-    model = training.build(parse_run("spring-2d", "bottleneck", seed, "smoke"))
-    get_start(name)(model)
+    model = weights.build(parse_run("spring-2d", "bottleneck", seed, "smoke"))
+    get_initialization(name)(model)
     return model
 
 
@@ -47,5 +47,5 @@ def test_a_seed_decides_the_start_and_velocities_can_be_learned():
 
 
 def test_unknown_start_names_the_valid_ones():
-    with pytest.raises(InputError, match="unknown start 'orthogonal': choose one of separations, uniform"):
-        get_start("orthogonal")
+    with pytest.raises(InputError, match="unknown initialization 'orthogonal': choose one of separations, uniform"):
+        get_initialization("orthogonal")

@@ -3,10 +3,10 @@
 import pytest
 import wandb
 
-from lib import tracking
 from lib.errors import InputError
-from lib.recipe import Recipe
-from lib.runs import parse_run
+from lib.network import tracking
+from lib.network.catalogue import parse_run
+from lib.network.recipe import Recipe
 
 RUN, RECIPE = parse_run("spring-2d", "l1", 0, "smoke"), Recipe(graphs=64, batch=64)
 

@@ -9,16 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lib import datasets, paths, training
+from lib import paths
 from lib.errors import InputError
-from lib.laws import LAWS, get_law
-from lib.losses import LOSSES
 from lib.memory import keep_freed_memory
-from lib.optimiser import SCHEDULES
+from lib.network import inference, training, weights
+from lib.network.catalogue import parse_folder, parse_run
+from lib.network.losses import LOSSES
+from lib.network.optimizer import SCHEDULES
+from lib.network.recipe import LONGER, Recipe, recipe_of
+from lib.network.variants import FURTHER, VARIANTS, get_variant
+from lib.physics import datasets
+from lib.physics.laws import LAWS, get_law
 from lib.profiles import get_profile
-from lib.recipe import LONGER, Recipe, recipe_of
-from lib.runs import parse_folder, parse_run
-from lib.variants import FURTHER, VARIANTS, get_variant
 
 RECIPE = Recipe(graphs=64 * 75, batch=64)
 
@@ -51,7 +53,7 @@ def test_variants_of_other_work_learn(variant):
     model, card = training.train(smoke(variant), replace(RECIPE, graphs=64 * 60))
     first, last = (look["train_loss_per_node"] for look in card["history"])
     assert last < 0.8 * first
-    assert same(model, training.load(smoke(variant))[0])
+    assert same(model, weights.load(smoke(variant))[0])
 
 
 class Killed(Exception):
@@ -100,10 +102,10 @@ def test_training_learns():
 def test_saved_weights_reproduce_the_cards_loss():
     run = smoke("pruning")
     _, card = training.train(run, RECIPE)
-    model, loaded = training.load(run)
+    model, loaded = weights.load(run)
     assert loaded == json.loads(json.dumps(card))
-    data = training.tensors(datasets.load(run.system, "test", "smoke"))
-    assert training.evaluate(model, *data) == pytest.approx(card["test_loss_per_node"], rel=1e-5)
+    data = inference.tensors(datasets.load(run.system, "test", "smoke"))
+    assert inference.evaluate(model, *data) == pytest.approx(card["test_loss_per_node"], rel=1e-5)
     assert load_file(paths.weights(run))["kept"].sum() == 2
 
 
@@ -144,7 +146,7 @@ def test_the_law_says_its_loss():
     assert (kl.loss, kl.penalty) == ("root_relative", 0.005)
     assert recipe_of(parse_run("discontinuous-2d", "kl")).first_penalty is None
     assert recipe_of(parse_run("spring-3d", "l1")).loss == "mae"
-    hardships = {law.hardship for law in LAWS.values()}
+    hardships = {law.difficulty for law in LAWS.values()}
     assert all(variant.under.keys() <= hardships for variant in (VARIANTS | FURTHER).values())
 
 
@@ -200,12 +202,12 @@ def no_card(path):
 @pytest.mark.parametrize("damage", [truncated, edited, anothers, other_profile, no_card])
 def test_damaged_or_mismatched_weights_are_refused_in_one_line(damage):
     run = smoke()
-    model = training.build(run)
-    training.save(model, run, {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile})
-    training.load(run)
+    model = weights.build(run)
+    weights.save(model, run, {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile})
+    weights.load(run)
     damage(paths.weights(run))
     with pytest.raises(InputError) as refused:
-        training.load(run)
+        weights.load(run)
     assert "reciprocal-seed0.safetensors" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -214,14 +216,16 @@ def test_damaged_or_mismatched_weights_are_refused_in_one_line(damage):
 def test_those_that_train_longer_are_runs(name):
     system, folder = name.split("/")
     run = parse_folder(system, folder)
-    usual = round(min(get_law(run.system.law).share, get_variant(run.variant).share) * get_profile("full").graphs)
+    usual = round(
+        min(get_law(run.system.law).budget_fraction, get_variant(run.variant).budget_fraction) * get_profile("full").graphs
+    )
     assert str(run) == name and recipe_of(run).graphs == LONGER[name] * usual
     assert recipe_of(replace(run, seed=1)).graphs == usual
 
 
 def test_missing_weights_say_so():
     with pytest.raises(InputError, match="no weights for spring-2d/l1 under profile smoke: train it first"):
-        training.load(smoke("l1"))
+        weights.load(smoke("l1"))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -239,4 +243,4 @@ def test_other_recipes_train(changed):
 
 def test_an_unknown_optimiser_ends_in_one_line():
     with pytest.raises(InputError, match="'sgd' is neither optimiser nor schedule here: choose one of muon, adam"):
-        training.train(smoke(), replace(RECIPE, optimiser="sgd"))
+        training.train(smoke(), replace(RECIPE, optimizer="sgd"))

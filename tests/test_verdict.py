@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import sympy
 
-from lib.forces import edge_inputs
-from lib.laws import M1, M2, Q1, Q2, S, get_law
+from lib.distillation.verdict import judge, match, probe, radial
+from lib.physics.forces import edge_inputs
+from lib.physics.laws import M1, M2, Q1, Q2, S, get_law
 from lib.runs import System
-from lib.verdict import judge, match, probe, radial
 
 RADIAL = {
     "spring": "(r - 0.99)/r",

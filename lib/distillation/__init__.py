@@ -1,0 +1,1 @@
+"""From messages to formulas, and the verdict on them."""

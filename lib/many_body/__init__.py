@@ -1,0 +1,1 @@
+"""Systems of many bodies: liquid argon and dark-matter halos."""

@@ -1,0 +1,231 @@
+"""Dense argon, liquid to supercritical: 258 Lennard-Jones atoms in a periodic box, and what the network sees of them.
+
+V(r) = 4 epsilon [(sigma / r)^12 - (sigma / r)^6] up to the cutoff; lengths in Angstrom, energies in kJ/mol.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from filelock import FileLock
+from tqdm import tqdm
+
+from lib import paths
+from lib.errors import InputError
+from lib.files import read_arrays, write_arrays
+from lib.many_body.neighbourhoods import Draw, Neighbourhoods
+from lib.many_body.problems import Problem
+from lib.network.catalogue import LARGER
+from lib.profiles import get_profile
+
+log = logging.getLogger(__name__)
+
+EPSILON = 0.99607
+"""kJ/mol, 119.8 K times Boltzmann's constant."""
+SIGMA = 3.405
+"""Angstrom."""
+CUTOFF = 10.0
+"""Angstrom; pairs further apart do not act on each other."""
+MASS = 39.948
+"""u."""
+ATOMS = 258
+STEP = 2e-3
+"""Time step, ps."""
+FRICTION = 1.0
+"""Collision frequency of the Nose-Hoover chain, 1/ps."""
+BETWEEN = 250
+"""Steps between two frames: half a picosecond, in which neighbours change."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A temperature and a density."""
+
+    temperature: float
+    """K."""
+    box: float = 27.27
+    """Edge of the periodic cube, Angstrom."""
+
+    def __str__(self) -> str:
+        return f"{self.temperature:g} K, {self.box:g} A"
+
+
+TRAINING = tuple(State(temperature, box) for box in (26.0, 27.27, 29.0) for temperature in (150.0, 200.0, 250.0))
+"""States that are learned from."""
+BEYOND = (State(100.0, 23.6), State(400.0), State(200.0, 24.5), State(200.0, 33.0))
+"""A cold liquid, and hotter, denser and thinner than any of them."""
+
+
+@dataclass(frozen=True)
+class Liquid:
+    """Snapshots of several states."""
+
+    states: tuple[State, ...]
+    positions: np.ndarray
+    """[states, frames, atoms, 3], float32, Angstrom, in the box."""
+    forces: np.ndarray
+    """[states, frames, atoms, 3], float32, kJ/mol/Angstrom, the net force on each atom."""
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """[states], Angstrom."""
+        return np.array([state.box for state in self.states], np.float32)
+
+
+def separations(positions: np.ndarray, others: np.ndarray, box: float) -> np.ndarray:
+    """x1 - x2 of positions [..., 3] to the nearest image of others [..., 3] in a periodic cube."""
+    apart = positions - others
+    return apart - box * np.round(apart / box)
+
+
+def energy(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.ndarray:
+    """Pair potential at distances r."""
+    return 4 * epsilon * ((sigma / r) ** 12 - (sigma / r) ** 6)
+
+
+def pull(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.ndarray:
+    """F(r) = -dV/dr, positive where atoms repel each other."""
+    return 24 * epsilon / r * (2 * (sigma / r) ** 12 - (sigma / r) ** 6)
+
+
+def pair_force(apart: np.ndarray) -> np.ndarray:
+    """Force [..., 3] on the receiver of separations [..., 3]; none beyond the cutoff."""
+    r = np.linalg.norm(apart, axis=-1, keepdims=True)
+    return np.where(r < CUTOFF, pull(r) / r, 0.0) * apart
+
+
+def net_forces(positions: np.ndarray, box: float) -> np.ndarray:
+    """Net force on each atom [frames, atoms, 3] of positions [frames, atoms, 3], in float64."""
+    forces = np.empty(positions.shape)
+    for frame, x in enumerate(positions.astype(float)):
+        apart = separations(x[:, None], x[None], box)
+        apart[np.diag_indices(len(x))] = 2 * CUTOFF
+        forces[frame] = pair_force(apart).sum(axis=1)
+    return forces
+
+
+def simulate(state: State, frames: int, settling: int, seed: int = 0) -> np.ndarray:
+    """Positions [frames, atoms, 3] of a state at constant temperature (Nose-Hoover), after so many steps, `BETWEEN` apart.
+
+    Raises `InputError` where OpenMM is missing.
+    """
+    try:
+        import openmm
+    except ImportError:
+        raise InputError("argon is simulated by OpenMM, which is missing: pip install openmm") from None
+    angstrom, length = 0.1, state.box * 0.1  # OpenMM's unit is the nanometre
+    system = openmm.System()
+    system.setDefaultPeriodicBoxVectors((length, 0, 0), (0, length, 0), (0, 0, length))
+    force = openmm.NonbondedForce()
+    force.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
+    force.setCutoffDistance(CUTOFF * angstrom)
+    for _ in range(ATOMS):
+        system.addParticle(MASS)
+        force.addParticle(0.0, SIGMA * angstrom, EPSILON)
+    system.addForce(force)
+    thermostat = openmm.NoseHooverIntegrator(state.temperature, FRICTION, STEP)
+    # one thread: with more, sums of forces differ from run to run
+    context = openmm.Context(system, thermostat, openmm.Platform.getPlatformByName("CPU"), {"Threads": "1"})
+    sites = 1 + int(np.ceil(ATOMS ** (1 / 3)))
+    lattice = (np.indices((sites,) * 3).reshape(3, -1).T + 0.5) * length / sites
+    context.setPositions(np.random.default_rng(seed).permutation(lattice)[:ATOMS])
+    openmm.LocalEnergyMinimizer.minimize(context)
+    context.setVelocitiesToTemperature(state.temperature, seed + 1)
+    thermostat.step(settling)
+    found = np.empty((frames, ATOMS, 3), np.float32)
+    for frame in range(frames):
+        thermostat.step(BETWEEN)
+        positions = context.getState(positions=True).getPositions(asNumpy=True)
+        found[frame] = positions.value_in_unit(openmm.unit.angstrom)
+    return found % np.float32(state.box)
+
+
+def make(states: tuple[State, ...], frames: int, settling: int, seed: int) -> Liquid:
+    """So many frames of each state, with their forces; no two states share a seed."""
+    shots = [
+        simulate(state, frames, settling, 1_000 * seed + k) for k, state in enumerate(tqdm(states, unit="state", disable=None))
+    ]
+    forces = [net_forces(x, state.box) for x, state in zip(shots, states, strict=True)]
+    return Liquid(states, np.stack(shots), np.stack(forces).astype(np.float32))
+
+
+SPLITS = {"train": (TRAINING, 0), "validation": (TRAINING, 1), "test": (TRAINING, 2), "beyond": (BEYOND, 3)}
+"""States and seed of each split."""
+
+
+def load(split: str, profile: str = "full") -> Liquid:
+    """The liquid of a split, simulated first if it is not on disk as it should be."""
+    states, seed = SPLITS[split]
+    budget = get_profile(profile)
+    frames = max(1, budget.trajectories.get(split, budget.trajectories["test"]) // 100)
+    constants = {"epsilon": EPSILON, "sigma": SIGMA, "cutoff": CUTOFF, "mass": MASS, "atoms": ATOMS, "step": STEP}
+    constants |= {"friction": FRICTION, "settling": budget.settling, "between": BETWEEN}
+    wanted = {"states": [str(state) for state in states], "frames": frames, "seed": seed, **constants}
+    path = paths.workspace(profile) / "data" / "argon" / f"{split}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            try:
+                arrays, record = read_arrays(path)
+                if all(record.get(key) == value for key, value in wanted.items()):
+                    return Liquid(states, **arrays)
+                log.warning("argon %s was made with other parameters: simulating it again", split)
+            except InputError as damage:
+                log.warning("%s: simulating it again", damage)
+        liquid = make(states, frames, budget.settling, seed)
+        write_arrays(path, wanted, positions=liquid.positions, forces=liquid.forces)
+        return liquid
+
+
+def neighbourhoods(liquid: Liquid, state: np.ndarray, frame: np.ndarray, atom: np.ndarray) -> Neighbourhoods:
+    """The atoms of indices [atoms], each with its separations from all others within the cutoff."""
+    around = liquid.positions[state, frame]
+    rows = np.arange(len(atom))
+    apart = separations(around[rows, atom][:, None], around, liquid.boxes[state, None, None])
+    r = np.linalg.norm(apart, axis=-1)
+    r[rows, atom] = np.inf
+    receiver, sender = np.nonzero(r < CUTOFF)
+    return Neighbourhoods(
+        torch.zeros(len(atom), 0),
+        torch.as_tensor(apart[receiver, sender]),
+        torch.as_tensor(receiver),
+        torch.as_tensor(liquid.forces[state, frame, atom]),
+    )
+
+
+def some(liquid: Liquid, rng: np.random.Generator, count: int) -> Neighbourhoods:
+    """So many atoms drawn from all states and frames alike."""
+    return neighbourhoods(liquid, *rng.integers(0, np.array(liquid.positions.shape[:3])[:, None], (3, count)))
+
+
+def draws(split: str, profile: str) -> Draw:
+    """What draws atoms of a split."""
+    liquid = load(split, profile)
+    return lambda rng, count: some(liquid, rng, count)
+
+
+PROBLEM = Problem(
+    LARGER["8_argon"].system,
+    features=0,
+    edge_features=3,
+    outputs=3,
+    channels=3,
+    budget_fraction=1 / 6,
+    reverse=torch.neg,
+    draws=draws,
+)
+"""Net forces from the separations of neighbours."""
+
+
+def radial_distribution(positions: np.ndarray, box: float, bins: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of distance bins up to half the box, and how many atoms [frames, atoms, 3] are there against an ideal gas."""
+    edges = np.linspace(0, box / 2, bins + 1)
+    one, other = np.triu_indices(positions.shape[1], 1)
+    counts = np.zeros(bins)
+    for x in positions:
+        counts += np.histogram(np.linalg.norm(separations(x[one], x[other], box), axis=-1), edges)[0]
+    expected = 4 / 3 * np.pi * np.diff(edges**3) / box**3 * len(one) * len(positions)
+    return (edges[1:] + edges[:-1]) / 2, counts / expected

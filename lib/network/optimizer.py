@@ -1,0 +1,106 @@
+"""How weights move: Muon on the hidden matrices and Adam on the rest, or Adam on all, under one schedule."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from lib.errors import InputError
+from lib.network.device import has_bfloat16
+from lib.network.muon import StackedMuon
+from lib.network.recipe import Recipe
+
+Schedule = Callable[[float, float], float]
+
+
+def cosine(progress: float, warmup: float) -> float:
+    """Linear up, cosine down to zero."""
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def linear(progress: float, warmup: float) -> float:
+    """Linear up, linear down to zero."""
+    return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
+
+
+def one_cycle(progress: float, warmup: float) -> float:
+    """Cosine up from 1/25, cosine down to zero (Smith and Topin, arXiv:1708.07120)."""
+    if progress < warmup:
+        return 1 / 25 + (1 - 1 / 25) * 0.5 * (1 - math.cos(math.pi * progress / warmup))
+    return cosine(progress, warmup)
+
+
+SCHEDULES: dict[str, Schedule] = {"cosine": cosine, "linear": linear, "one-cycle": one_cycle}
+"""Learning rate at a share of training, relative to its peak, which it reaches at the share `warmup`."""
+
+OPTIMIZERS = ("muon", "adam")
+
+
+class Optimizer:
+    """A recipe's optimiser and schedule at work on a model."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+        """Raises `InputError` for an unknown optimiser or schedule."""
+        for name, choices in ((recipe.optimizer, OPTIMIZERS), (recipe.schedule, tuple(SCHEDULES))):
+            if name not in choices:
+                raise InputError(f"'{name}' is neither optimiser nor schedule here: choose one of {', '.join(choices)}")
+        named = list(model.named_parameters())
+        names = {name for name, p in named if recipe.optimizer == "muon" and "hidden" in name and p.ndim == 2}
+        hidden = [p for name, p in named if name in names]
+        others = [p for name, p in named if name not in names]
+        self.recipe = recipe
+        self.schedule = SCHEDULES[recipe.schedule]
+        self.parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
+        device = others[0].device
+        self.on_gpu = device.type == "cuda"
+        warnings.filterwarnings("ignore", ".*capturable=True.*")  # some steps are captured, some are not
+        if hidden:
+            self.parts["muon"] = (self._muon(hidden, device), recipe.hidden_rate)
+        self.parts["adam"] = (torch.optim.Adam(others, fused=self.on_gpu, capturable=self.on_gpu), recipe.other_rate)
+        if self.on_gpu:  # a rate that a captured step reads anew each time
+            for part, _ in self.parts.values():
+                part.param_groups[0]["lr"] = torch.zeros((), device=device)
+
+    def _muon(self, hidden: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
+        options = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
+        fast = has_bfloat16(device)
+        if fast and not self.on_gpu:
+            return torch.optim.Muon(hidden, **options)
+        return StackedMuon(hidden, torch.bfloat16 if fast else torch.float32, **options)
+
+    def at(self, progress: float) -> None:
+        """Set the rates to those at a share of training."""
+        for part, peak in self.parts.values():
+            rate, group = peak * self.schedule(progress, self.recipe.warmup), part.param_groups[0]
+            group["lr"] = group["lr"].fill_(rate) if self.on_gpu else rate
+
+    def step(self) -> None:
+        """Apply and clear the gradients."""
+        for part, _ in self.parts.values():
+            part.step()
+            part.zero_grad()
+
+    def state(self) -> dict[str, Tensor]:
+        """Its tensors, by flat names."""
+        return {
+            f"{name}.{index}.{key}": value
+            for name, (part, _) in self.parts.items()
+            for index, entry in part.state_dict()["state"].items()
+            for key, value in entry.items()
+        }
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Take up tensors that `state` gave."""
+        for name, (part, _) in self.parts.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for flat, value in tensors.items():
+                if flat.startswith(name + "."):
+                    _, index, key = flat.split(".")
+                    state.setdefault(int(index), {})[key] = value
+            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})

@@ -1,8 +1,0 @@
-"""The registry of networks: what a variant's name for its network means."""
-
-from __future__ import annotations
-
-from lib.hamiltonian import HamiltonianNetwork
-from lib.models import GraphNetwork
-
-NETWORKS: dict[str, type[GraphNetwork]] = {"messages": GraphNetwork, "hamiltonian": HamiltonianNetwork}

@@ -1,0 +1,1 @@
+"""Laws, trajectories and data sets: what is simulated."""

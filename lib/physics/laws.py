@@ -1,0 +1,236 @@
+"""The registry of force laws: one entry holds everything that tells a law from another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import sympy
+from jax import Array
+
+from lib.errors import InputError
+
+SOFTENING = 0.01
+"""Added to every distance, s = r + 0.01, so that no potential is singular."""
+
+S, M1, M2, Q1, Q2 = sympy.symbols("s m1 m2 q1 q2", real=True)
+"""Of a pair: softened distance, masses and charges; 1 receives, 2 sends."""
+
+Normal = Callable[[tuple[int, ...]], np.ndarray]
+
+
+def everyone(n: int) -> range:
+    """Offsets j - i of the bodies that act on each other: every pair of n bodies."""
+    return range(1, n)
+
+
+def neighbours(n: int) -> range:
+    """Offsets j - i of the bodies that act on each other: neighbours along a string of n bodies."""
+    return range(1, 2)
+
+
+def unit_normal(n: int, dim: int, normal: Normal) -> np.ndarray:
+    """Initial bodies [n, 2*dim+2]: x, v, q ~ N(0, 1) and m = exp N(0, 1)."""
+    bodies = normal((n, 2 * dim + 2))
+    bodies[:, -1] = np.exp(bodies[:, -1])
+    return bodies
+
+
+def unit_charges(n: int, dim: int, normal: Normal) -> np.ndarray:
+    """Initial bodies [n, 2*dim+2] like `unit_normal`, with charges -1 or +1."""
+    bodies = unit_normal(n, dim, normal)
+    bodies[:, -2] = np.where(bodies[:, -2] < 0, -1.0, 1.0)
+    return bodies
+
+
+def hung_string(n: int, dim: int, normal: Normal) -> np.ndarray:
+    """Initial bodies [n, 2*dim+2] of a string: unit masses, one a unit of x, shifted by N(0, 1/4) along it."""
+    bodies = normal((n, 2 * dim + 2))
+    bodies[:, -1] = 1.0
+    bodies[:, 0] = np.arange(n) + 0.5 * bodies[:, 0]
+    bodies[:, 2] = 0.0  # v_x in 2D and z in 3D, as in the paper's code
+    return bodies
+
+
+def no_field(x: Array, m: Array) -> Array:
+    """None."""
+    return jnp.zeros_like(m)
+
+
+def gravity(x: Array, m: Array) -> Array:
+    """U = m y, a downward pull of 1."""
+    return m * x[:, 1]
+
+
+def gravity_and_ball(x: Array, m: Array) -> Array:
+    """U = m y + 1/depth, the depth above a ball of radius 4 about (5, -15), which nothing enters."""
+    return gravity(x, m) + 1 / (jnp.hypot(x[:, 0] - 5.0, x[:, 1] + 15.0) - 4.0)
+
+
+def no_friction(n: int) -> np.ndarray:
+    """Damping constant of each body, [n]: none."""
+    return np.zeros(n)
+
+
+def even_friction(n: int) -> np.ndarray:
+    """Damping constant of each body, [n]: the mean of `uneven_friction`, alike for all."""
+    return np.full(n, (n - 1) / (2 * n))
+
+
+def uneven_friction(n: int) -> np.ndarray:
+    """Damping constant of each body, [n]: (n - 1 - i) / n, as the paper's code has it (the last is free)."""
+    return (n - 1 - np.arange(n)) / n
+
+
+HIGH_LEARNING_RATES = {"hidden_rate": 5e-3, "other_rate": 1e-2}
+"""Learning rates of recipes that have few graphs to see."""
+
+
+@dataclass(frozen=True)
+class Law:
+    """One force law.
+
+    The force on body 1 is ``force * (x1 - x2) / r``, from `potential`, and `one_sided` where there is one, by
+    their gradient in the simulator, and in closed form here; friction adds ``-friction[i] * v_i`` to body i.
+    """
+
+    title: str
+    """The text-book name."""
+    potential: Callable[..., Array]
+    """Energy of a pair, ``potential(s, m1, m2, q1, q2)``, s the softened distance."""
+    force: sympy.Expr
+    """Radial force on body 1 in the symbols s, m1, m2, q1, q2."""
+    dt: float
+    """Unit of time between two of the paper's steps."""
+    initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
+    difficulty: str | None = None
+    """What makes it hard to learn, so that recipes take what variants keep for that case: `collisions`, a few of which
+    hold most of the error, or a `jump` of the force."""
+    budget_fraction: float = 1.0
+    """Share of a profile's training graphs that suffices."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What recipes take otherwise than by default, whatever the variant."""
+    offsets: Callable[[int], range] = everyone
+    """Bodies i and i + offset act on each other."""
+    field: Callable[[Array, Array], Array] = no_field
+    """Potential energy [n, ...] of a body in a field, of x [n, dim, ...] and m [n, ...]; its docstring says it in words."""
+    friction: Callable[[int], np.ndarray] = no_friction
+    one_sided: Callable[..., Array] | None = None
+    """A potential of a pair that body 1 alone feels, `one_sided(s, m1, m2, q1, q2)`: action without reaction."""
+
+    def felt(self, s: Array, m1: Array, m2: Array, q1: Array, q2: Array) -> Array:
+        """Potential of a pair that body 1 feels: the one they share, and its own."""
+        shared = self.potential(s, m1, m2, q1, q2)
+        return shared if self.one_sided is None else shared + self.one_sided(s, m1, m2, q1, q2)
+
+    def pairs(self, n: int) -> np.ndarray:
+        """Pairs of bodies that act on each other, [pairs, 2] with i < j."""
+        return np.array(sorted((i, i + k) for k in self.offsets(n) for i in range(n - k)))
+
+
+LAWS: dict[str, Law] = {
+    "spring": Law(
+        title="Hooke's law, rest length 1",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=1e-2,
+    ),
+    "r1": Law(
+        title="a force that falls as 1/r, as gravity does in two dimensions",
+        potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
+        force=-M1 * M2 / S,
+        dt=5e-3,
+    ),
+    "r2": Law(
+        title="Newton's gravity, 1/r²",
+        potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
+        force=-M1 * M2 / S**2,
+        dt=1e-3,
+        difficulty="collisions",
+        budget_fraction=1 / 3,
+        recipe=HIGH_LEARNING_RATES,
+    ),
+    "charge": Law(
+        title="Coulomb's law",
+        potential=lambda s, m1, m2, q1, q2: q1 * q2 / s,
+        force=Q1 * Q2 / S**2,
+        dt=1e-3,
+        difficulty="collisions",
+        budget_fraction=1 / 3,
+        recipe=HIGH_LEARNING_RATES,
+        initial=unit_charges,
+    ),
+    "damped": Law(
+        title="Hooke's law with friction, alike for all bodies",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=2e-2,
+        budget_fraction=1 / 2,
+        friction=even_friction,
+    ),
+    "damped_uneven": Law(
+        title="Hooke's law with the uneven friction of the paper's code",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=2e-2,
+        budget_fraction=1 / 2,
+        friction=uneven_friction,
+    ),
+    "discontinuous": Law(
+        title="Hooke's law beyond s = 2, nothing within",
+        # less the constant 1 of (s - 1)^2 at s = 2, so that the energy has no jump; the force is the same
+        potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
+        force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
+        dt=1e-2,
+        difficulty="jump",
+        budget_fraction=1 / 2,
+    ),
+    "own_length": Law(
+        title="springs without reaction: each body pulls as if the rest length were its own, 1 + q/2",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        one_sided=lambda s, m1, m2, q1, q2: -q1 * s,
+        force=-2 * (S - 1) + Q1,
+        dt=1e-2,
+        budget_fraction=1 / 6,
+    ),
+    "superposition": Law(
+        title="Coulomb's law and Newton's gravity together",
+        potential=lambda s, m1, m2, q1, q2: (q1 * q2 - m1 * m2) / s,
+        force=(Q1 * Q2 - M1 * M2) / S**2,
+        dt=1e-3,
+        difficulty="collisions",
+        budget_fraction=1 / 3,
+        recipe=HIGH_LEARNING_RATES,
+        initial=unit_charges,
+    ),
+    "string": Law(
+        title="a string of springs, falling",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=1e-2,
+        budget_fraction=1 / 2,
+        initial=hung_string,
+        offsets=neighbours,
+        field=gravity,
+    ),
+    "string_ball": Law(
+        title="a string of springs, falling on a ball",
+        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+        force=-2 * (S - 1),
+        dt=1e-2,
+        budget_fraction=1 / 2,
+        initial=hung_string,
+        offsets=neighbours,
+        field=gravity_and_ball,
+    ),
+}
+
+
+def get_law(name: str) -> Law:
+    """The registered law of that name; `InputError` with the valid names otherwise."""
+    if name not in LAWS:
+        raise InputError(f"unknown law {name!r}: choose one of {', '.join(LAWS)}")
+    return LAWS[name]

@@ -1,0 +1,187 @@
+"""N bodies under a law: accelerations, energy and trajectories (JAX, float64)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from scipy.interpolate import CubicSpline
+
+from lib.errors import InputError
+from lib.physics.compilation import keep_programs
+from lib.physics.integrate import Derivative, Solution, integrate
+from lib.physics.laws import SOFTENING, get_law
+
+STEPS = 500
+EVERY = 5
+"""Of `STEPS` steps of dt, every fifth is kept, as in the paper's code: 100 snapshots."""
+
+TOLERANCE = 1e-7
+"""Local error allowed in a step; it keeps the energy as well as float32 on disk can tell."""
+
+PART = 10_000
+"""Systems of bodies evaluated at once."""
+
+
+def snapshot_times(law_name: str, dt: float | None = None) -> np.ndarray:
+    """Times of the kept snapshots, [100], from 0, in units of the law's time."""
+    return np.arange(0, STEPS, EVERY) * (get_law(law_name).dt if dt is None else dt)
+
+
+def check(n: int, dim: int, dt: float | None) -> None:
+    """Raise `InputError` unless there are two bodies or more, in 2D or 3D, and time runs forward."""
+    if n < 2:
+        raise InputError(f"n = {n}: a pair law needs 2 bodies or more")
+    if dim not in (2, 3):
+        raise InputError(f"dim = {dim}: choose 2 or 3")
+    if dt is not None and not dt > 0:
+        raise InputError(f"dt = {dt}: choose a positive step")
+
+
+def potential_energy(law_name: str, x: Array, q: Array, m: Array) -> Array:
+    """Potential energy [...] of bodies at x [n, dim, ...] with charges q and masses m [n, ...]."""
+    law = get_law(law_name)
+    energy = law.field(x, m).sum(axis=0)
+    for k in law.offsets(len(m)):
+        energy += law.potential(softened(x[:-k], x[k:]), m[:-k], m[k:], q[:-k], q[k:]).sum(axis=0)
+    return energy
+
+
+def softened(receiver: Array, sender: Array) -> Array:
+    """Softened distances s [pairs, ...] of bodies at [pairs, dim, ...]."""
+    return jnp.sqrt(jnp.sum((receiver - sender) ** 2, axis=1)) + SOFTENING
+
+
+def one_sided_energy(law_name: str, x: Array, others: Array, q: Array, m: Array) -> Array:
+    """Energy [...] that bodies at x [n, dim, ...] alone feel of the others, who stay where they are."""
+    law = get_law(law_name)
+    energy = jnp.zeros(x.shape[2:])
+    if law.one_sided is None:
+        return energy
+    for k in law.offsets(len(m)):
+        first, second = slice(None, -k), slice(k, None)
+        for a, b in ((first, second), (second, first)):
+            energy += law.one_sided(softened(x[a], others[b]), m[a], m[b], q[a], q[b]).sum(axis=0)
+    return energy
+
+
+def acceleration(law_name: str, bodies: Array) -> Array:
+    """Acceleration [n, dim, ...] of bodies [n, 2*dim+2, ...]: minus the potentials' gradient, and friction, over m."""
+    dim = bodies.shape[1] // 2 - 1
+    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+
+    def felt(mine: Array) -> Array:
+        return (potential_energy(law_name, mine, q, m) + one_sided_energy(law_name, mine, x, q, m)).sum()
+
+    # systems side by side do not act on each other: the gradient of their sum is the gradient of each
+    pull = -jax.grad(felt)(x)
+    friction = get_law(law_name).friction(len(m)).reshape(-1, *[1] * (v.ndim - 1))
+    return (pull - friction * v) / m[:, None]
+
+
+@cache
+def derivative(law_name: str) -> Derivative:
+    """d(x, v)/dt of a state [n, 2*dim, ...] with constants (q, m) [n, 2, ...]."""
+
+    def rate(state: Array, constants: Array) -> Array:
+        dim = state.shape[1] // 2
+        bodies = jnp.concatenate([state, constants], axis=1)
+        return jnp.concatenate([state[:, dim:], acceleration(law_name, bodies)], axis=1)
+
+    return rate
+
+
+@cache
+def _jitted(function: Callable[..., Array], law_name: str) -> Callable[[np.ndarray], Array]:
+    return jax.jit(lambda systems: function(law_name, systems))
+
+
+def _each(function: Callable[..., Array], law_name: str, bodies: np.ndarray) -> np.ndarray:
+    """A function of every [n, 2*dim+2] in bodies [..., n, 2*dim+2], a part at a time so that memory stays small."""
+    keep_programs()
+    systems = bodies.reshape(-1, *bodies.shape[-2:])
+    compiled = _jitted(function, law_name)
+    starts = range(0, max(len(systems), 1), PART)
+    parts = [compiled(np.moveaxis(systems[k : k + PART].astype(float), 0, -1)) for k in starts]
+    found = np.concatenate([np.moveaxis(np.asarray(part), -1, 0) for part in parts])
+    return found.reshape(*bodies.shape[:-2], *found.shape[1:])
+
+
+def accelerations(law_name: str, bodies: np.ndarray) -> np.ndarray:
+    """Accelerations [..., n, dim] of bodies [..., n, 2*dim+2], in float64."""
+    return _each(acceleration, law_name, bodies)
+
+
+def _total_energy(law_name: str, bodies: Array) -> Array:
+    dim = bodies.shape[1] // 2 - 1
+    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+    return potential_energy(law_name, x, q, m) + 0.5 * jnp.sum(m[:, None] * v**2, axis=(0, 1))
+
+
+def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
+    """Kinetic and potential energy [...] of bodies [..., n, 2*dim+2]."""
+    return _each(_total_energy, law_name, bodies)
+
+
+def _dissipated_power(law_name: str, bodies: Array) -> Array:
+    dim = bodies.shape[1] // 2 - 1
+    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+    friction = get_law(law_name).friction(len(m)).reshape(-1, *[1] * (v.ndim - 1))
+    without_reaction = -jax.grad(lambda mine: one_sided_energy(law_name, mine, x, q, m).sum())(x)
+    return jnp.sum((friction * v - without_reaction) * v, axis=(0, 1))
+
+
+def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """Energy that friction and forces without reaction have taken by each time, [..., times].
+
+    Of bodies [..., times, n, 2*dim+2], the integral of sum_i (friction_i v_i - f_i) v_i, of a cubic spline through the
+    snapshots, f_i the force on body i that has no reaction; NaN for bodies that are not finite.
+    """
+    power = _each(_dissipated_power, law_name, bodies)
+    whole = np.isfinite(power).all(axis=-1, keepdims=True)
+    taken = CubicSpline(times, np.where(whole, power, 0.0), axis=-1).antiderivative()(times)
+    return np.where(whole, taken, np.nan)
+
+
+def energy_error(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
+    """Error of the energy balance [..., times] of bodies [..., times, n, 2*dim+2].
+
+    |E(t) + dissipated(t) - E(0)|, relative to the sum of the sizes of kinetic and potential energy at the start.
+    """
+    dim = bodies.shape[-1] // 2 - 1
+    start = bodies[..., :1, :, :].astype(float)
+    kinetic = 0.5 * (start[..., -1] * (start[..., dim : 2 * dim] ** 2).sum(-1)).sum(-1)
+    total = total_energy(law_name, bodies)
+    balance = total + dissipated_energy(law_name, times, bodies) - total[..., :1]
+    return np.abs(balance) / (kinetic + np.abs(total[..., :1] - kinetic))
+
+
+def initial_bodies(law_name: str, count: int, n: int, dim: int, seed: int, stream: int = 0) -> np.ndarray:
+    """Initial bodies [count, n, 2*dim+2]; each (seed, stream) is independent of every other."""
+    normal = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,))).standard_normal
+    return np.stack([get_law(law_name).initial(n, dim, normal) for _ in range(count)])
+
+
+def simulate(
+    law_name: str,
+    initial: np.ndarray,
+    times: np.ndarray,
+    *,
+    tolerance: float = TOLERANCE,
+    label: str | None = None,
+) -> tuple[np.ndarray, Solution]:
+    """Trajectories [trajectories, times, n, 2*dim+2] from initial bodies [trajectories, n, 2*dim+2].
+
+    Returns them with the integrator's `Solution`, which says which are complete.
+    """
+    keep_programs()
+    dim = initial.shape[-1] // 2 - 1
+    state, constants = initial[..., : 2 * dim], initial[..., 2 * dim :]
+    bodies = np.empty((len(initial), len(times), *initial.shape[1:]))
+    bodies[..., 2 * dim :] = constants[:, None]
+    out = bodies[..., : 2 * dim]
+    return bodies, integrate(derivative(law_name), state, constants, times, tolerance=tolerance, label=label, out=out)

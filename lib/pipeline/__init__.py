@@ -1,0 +1,1 @@
+"""Which notebook runs when, and how it is executed."""

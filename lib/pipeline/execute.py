@@ -1,0 +1,163 @@
+"""Execute one stage's notebook: `python -m lib.pipeline.execute 2_train OUTPUT system=spring-2d variant=l1 ...`."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import base64
+import io
+import logging
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from jupyter_client.kernelspec import NoSuchKernel
+from papermill.exceptions import PapermillExecutionError
+from PIL import Image
+from traitlets.config import Config
+
+from lib import paths
+from lib.files import atomic_write
+from lib.memory import keeping_freed_memory
+
+KERNEL_STARTS = 4
+"""A kernel on a busy machine may not answer in time; a start is tried so often."""
+COLOURS = 96
+"""Of a figure; lines and their smooth edges need no more."""
+
+TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")
+"""The name that pandas draws for a styled table."""
+ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
+"""Where in memory an object lay that shows itself no other way."""
+
+
+def normalize_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The executed notebook without what changes from run to run: times, progress bars, paths, tables' names and addresses."""
+    notebook.metadata.pop("papermill", None)
+    tables: dict[str, str] = {}
+    for cell in notebook.cells:
+        for key in ("papermill", "execution", "trusted"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+            for shown in (out["data"] for out in cell.outputs if "data" in out):
+                if html := shown.get("text/html"):
+                    shown["text/html"] = TABLE.sub(lambda name: tables.setdefault(name[0], f"T_{len(tables):05}"), html)
+                if plain := shown.get("text/plain"):
+                    shown["text/plain"] = ADDRESS.sub("", plain)
+        if "injected-parameters" in cell.metadata.get("tags", []):
+            cell.id = "injected-parameters"
+    return notebook
+
+
+def compact(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The executed notebook with its figures in a palette of `COLOURS`: a quarter of the bytes."""
+    for cell in notebook.cells:
+        for out in cell.get("outputs", []):
+            if png := out.get("data", {}).get("image/png"):
+                figure = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+                written = io.BytesIO()
+                figure.quantize(COLOURS, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+                out["data"]["image/png"] = base64.b64encode(written.getvalue()).decode()
+    return notebook
+
+
+def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> None:
+    """Execute with papermill into `scratch`, starting the kernel again if it dies before its first cell."""
+    for attempt in range(1, KERNEL_STARTS + 1):
+        try:
+            # sockets in a folder of their own: no two kernels can race for a port
+            with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+                papermill.execute_notebook(
+                    source,
+                    scratch,
+                    parameters,
+                    kernel_name="python3",
+                    cwd=str(source.parent),
+                    log_output=True,
+                    progress_bar=False,
+                    start_timeout=120,
+                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+                    # a kernel takes the interrupt that ends it for an error when it is still busy
+                    extra_arguments=["--log-level=CRITICAL"],
+                )
+            return
+        except PapermillExecutionError:
+            raise
+        except (RuntimeError, TimeoutError, OSError) as error:
+            done = scratch.exists() and any(
+                cell.get("execution_count") for cell in nbformat.read(scratch, 4).cells if cell.cell_type == "code"
+            )
+            if done or attempt == KERNEL_STARTS:
+                raise
+            print(f"kernel did not start ({error}): trying again", file=sys.stderr)
+
+
+def one_line(record: logging.LogRecord) -> bool:
+    """Of what a notebook writes to stderr, such as a progress bar, keep the newest line."""
+    record.msg = str(record.msg).replace("\n", "\r").strip("\r ").rpartition("\r")[2]
+    return bool(record.msg)
+
+
+def literal(text: str) -> Any:
+    """A parameter's value as Python reads it, such as a number; else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def main() -> int:
+    """Execute a stage and put its notebook in place as a whole; one clear line and status 1 if it fails."""
+    parser = argparse.ArgumentParser(prog="python -m lib.pipeline.execute", description=__doc__)
+    parser.add_argument("stage", help="name of a notebook, such as 2_train")
+    parser.add_argument("output", type=Path, help="the executed notebook")
+    parser.add_argument("parameters", nargs="*", metavar="name=value")
+    arguments = parser.parse_args()
+    wrong = [text for text in arguments.parameters if "=" not in text]
+    if wrong:
+        parser.error(f"'{wrong[0]}' is no parameter: write name=value, as system=spring-2d")
+    parameters = {name: literal(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
+    source = paths.ROOT / "notebooks" / f"{arguments.stage}.ipynb"
+    if not source.exists():
+        known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+        print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
+        return 2
+    known = list(papermill.inspect_notebook(source))
+    if unknown := [name for name in parameters if name not in known]:
+        parser.error(f"{arguments.stage} has no parameter '{unknown[0]}': choose of {', '.join(known)}")
+    about = "/".join(str(parameters[key]) for key in ("law", "system", "variant") if key in parameters) or "all runs"
+    logging.basicConfig(level=logging.WARNING, format=f"{arguments.stage} {about}: %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(one_line)
+    # a line of progress every few seconds, which the log shows and the notebook does not keep
+    os.environ.setdefault("TQDM_MININTERVAL", "5")
+    for name, value in {"PYTHONPATH": str(paths.ROOT), **keeping_freed_memory()}.items():
+        os.environ.setdefault(name, value)
+    failed = arguments.output.with_name(f".failed-{arguments.output.name}")
+    try:
+        with atomic_write(arguments.output) as scratch:
+            try:
+                run_notebook(source, scratch, parameters)
+            except PapermillExecutionError:
+                scratch.replace(failed)
+                raise
+            nbformat.write(compact(normalize_outputs(nbformat.read(scratch, 4))), scratch)
+    except PapermillExecutionError as error:
+        place = f"; see {failed}" if error.ename != "InputError" else ""
+        print(f"{arguments.stage} of {about} failed: {error.ename}: {error.evalue}{place}", file=sys.stderr)
+        return 1
+    except (RuntimeError, TimeoutError, OSError, NoSuchKernel) as error:
+        print(f"{arguments.stage} of {about} failed: {error}", file=sys.stderr)
+        return 1
+    failed.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Tables, figures and web pages of the results."""

@@ -1,0 +1,135 @@
+"""The site: rendered notebooks, results, figures and the API as web pages, made by Sphinx without a network."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jupyter_server_mathjax
+import pandas as pd
+from itables import options, to_html_datatable
+from itables.javascript import generate_init_offline_itables_html
+
+from lib import paths
+from lib.network.catalogue import LARGER, parse_run
+from lib.physics.laws import get_law
+from lib.physics.systems import parse_system
+from lib.report.tables import OVERVIEWS, STAGES, TITLES
+from lib.runs import Run
+
+OUTPUTS = paths.ROOT / "outputs"
+
+BADGE = "![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)"
+SHOWN = (
+    "system",
+    "variant",
+    "seed",
+    "test_loss_per_node",
+    "r2_force_trimmed",
+    "r2_acceleration_trimmed",
+    "r2_gauge_trimmed",
+    "sparsity",
+    "recovered",
+    "gauge",
+    "read",
+    "closed_form_test_loss_per_node",
+    "graphs_seen",
+    "train_seconds",
+)
+"""Columns of the sortable table, of those in results.csv."""
+
+
+def stage(source: Path) -> None:
+    """Lay out what Sphinx reads: the README as its first page, what is rendered, the table, and a page a system."""
+    for folder in ("benchmarks", "lib", "outputs", "workflow"):
+        shutil.copytree(paths.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    # the badge is an image of another site
+    for page in source.rglob("*.ipynb"):
+        page.write_text(page.read_text(encoding="utf-8").replace(BADGE, "Open in Colab"), encoding="utf-8")
+    for name in ("README.md", "CONTRIBUTING.md", "docs/conf.py"):
+        shutil.copy(paths.ROOT / name, source)
+    mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
+    shutil.copytree(mathjax, source / "static" / "mathjax", ignore=shutil.ignore_patterns("localization", "a11y"))
+    table = pd.read_csv(OUTPUTS / "results.csv", keep_default_na=False)
+    (source / "table.html").write_text(sortable(table), encoding="utf-8")
+    (source / "table.md").write_text(
+        "# All runs\n\nA click on a heading sorts. R² are over test edges without the strongest twentieth of the forces; "
+        "[results.csv](outputs/results.csv) has every column.\n\n```{raw} html\n:file: table.html\n```\n",
+        encoding="utf-8",
+    )
+    larger = {str(run.system) for run in LARGER.values()}
+    runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples() if row.system not in larger]
+    simulated = sorted(path.parent.name for path in OUTPUTS.glob("*/1_simulate.ipynb"))
+    systems = list(dict.fromkeys([*(str(run.system) for run in runs), *simulated]))
+    for system in systems:
+        (source / f"{system}.md").write_text(_of_system(system, [r for r in runs if str(r.system) == system]), encoding="utf-8")
+    (source / "index.md").write_text(
+        # of a notebook, its rendering is the page
+        (paths.ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .replace(BADGE, "Open in Colab")
+        .replace("](notebooks/", "](outputs/")
+        + _contents("Results", {"All runs": "table", "Index": "outputs/README", **_overviews()})
+        + _contents("Systems", {system: system for system in systems})
+        + _contents("Project", {"Benchmarks": "benchmarks/README", "Contributing": "CONTRIBUTING", "API": "api/lib/index"}),
+        encoding="utf-8",
+    )
+
+
+def sortable(table: pd.DataFrame) -> str:
+    """The table as HTML whose headings sort; all that it needs is inside."""
+    return generate_init_offline_itables_html(options.dt_bundle) + to_html_datatable(
+        table[list(SHOWN)].round(4),
+        connected=False,
+        showIndex=False,
+        paging=False,
+        scrollX=True,
+        text_in_header_can_be_selected=False,
+        maxBytes=0,
+        classes="display compact",
+    )
+
+
+def _overviews() -> dict[str, str]:
+    titles = {"0_demo": "Demo", **{name: words.removeprefix("the ").capitalize() for name, words in OVERVIEWS.items()}}
+    places = {title: f"outputs/{name}" for name, title in titles.items()}
+    return places | {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
+
+
+def _of_system(system: str, runs: list[Run]) -> str:
+    pages = {"simulation": f"outputs/{system}/1_simulate"}
+    pages |= {
+        f"{run.folder}: {words}": f"outputs/{run}/{name}"
+        for run in runs
+        for name, words in STAGES.items()
+        if (OUTPUTS / str(run) / f"{name}.ipynb").exists()
+    }
+    return f"# {system}\n\n{get_law(parse_system(system).law).title}.\n" + _contents("", pages, hidden=False)
+
+
+def _contents(caption: str, pages: dict[str, str], hidden: bool = True) -> str:
+    head = [f":caption: {caption}"] if caption else []
+    head += [":hidden:"] if hidden else []
+    return "\n".join(["", "```{toctree}", *head, "", *(f"{title} <{page}>" for title, page in pages.items()), "```", ""])
+
+
+def build(cores: int) -> Path:
+    """Make the site of what is rendered, in place of an earlier one; its first page. `RuntimeError` if Sphinx fails."""
+    site = paths.workspace("full") / "build" / "site"
+    source, pages = site.with_name("site.source"), site.with_name("site.pages")
+    try:
+        for folder in (source, pages):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        stage(source)
+        call = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-j", str(cores), "-d", str(source / ".doctrees")]
+        if subprocess.run([*call, str(source), str(pages)], check=False).returncode:
+            raise RuntimeError("the site was not built; the lines above say why")
+        shutil.rmtree(site, ignore_errors=True)
+        pages.rename(site)
+    finally:
+        for folder in (source, pages):
+            shutil.rmtree(folder, ignore_errors=True)
+    return site / "index.html"
