@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lib.errors import InputError
+from lib.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -29,42 +29,40 @@ class Profile:
     """Steps in which a liquid settles before its first snapshot."""
 
 
-PROFILES: dict[str, Profile] = {
-    "full": Profile(
-        folder=".",
-        trajectories={"train": 10_000, "validation": 1_000, "test": 1_000},
-        graphs=6_000_000,
-        batch=256,
-        regression_edges=2_000,
-        evaluations=300_000,
-        fitting_graphs=2_000,
-        settling=5_000,
-    ),
-    "demo": Profile(
-        folder="build/demo",
-        trajectories={"train": 2_000, "validation": 200, "test": 200},
-        graphs=800_000,
-        batch=256,
-        regression_edges=2_000,
-        evaluations=150_000,
-        fitting_graphs=2_000,
-        settling=1_000,
-    ),
-    "smoke": Profile(
-        folder="build/smoke",
-        trajectories={"train": 100, "validation": 20, "test": 20},
-        graphs=20_000,
-        batch=256,
-        regression_edges=500,
-        evaluations=10_000,
-        fitting_graphs=200,
-        settling=100,
-    ),
-}
+PROFILES: Registry[Profile] = Registry(
+    "profile",
+    {
+        "full": Profile(
+            folder=".",
+            trajectories={"train": 10_000, "validation": 1_000, "test": 1_000},
+            graphs=6_000_000,
+            batch=256,
+            regression_edges=2_000,
+            evaluations=300_000,
+            fitting_graphs=2_000,
+            settling=5_000,
+        ),
+        "demo": Profile(
+            folder="build/demo",
+            trajectories={"train": 2_000, "validation": 200, "test": 200},
+            graphs=800_000,
+            batch=256,
+            regression_edges=2_000,
+            evaluations=150_000,
+            fitting_graphs=2_000,
+            settling=1_000,
+        ),
+        "smoke": Profile(
+            folder="build/smoke",
+            trajectories={"train": 100, "validation": 20, "test": 20},
+            graphs=20_000,
+            batch=256,
+            regression_edges=500,
+            evaluations=10_000,
+            fitting_graphs=200,
+            settling=100,
+        ),
+    },
+)
 
-
-def get_profile(name: str) -> Profile:
-    """The registered profile of that name; `InputError` with the valid names otherwise."""
-    if name not in PROFILES:
-        raise InputError(f"unknown profile {name!r}: choose one of {', '.join(PROFILES)}")
-    return PROFILES[name]
+get_profile = PROFILES.find

@@ -91,7 +91,7 @@ def test_every_variant_can_be_made_reciprocal(name):
     ("name", "line"),
     [
         ("l2", f"unknown variant 'l2': choose one of {', '.join(VARIANTS | FURTHER)}"),
-        ("l1-loud", "unknown switch 'loud' of variant 'l1-loud': choose of reciprocal, exponential, linear, 75, 85"),
+        ("l1-loud", "unknown switch 'loud': choose one of reciprocal, exponential, linear, 75, 85"),
         ("l1-linear", "'linear' is a way of pruning: write it after pruning, as pruning-linear"),
     ],
 )

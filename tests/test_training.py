@@ -235,12 +235,12 @@ def test_rates_rise_then_fall_to_zero(name):
     assert rates[:11] == sorted(rates[:11]) and rates[10:] == sorted(rates[10:], reverse=True)
 
 
-@pytest.mark.parametrize("changed", [{"optimiser": "adam", "other_rate": 1e-3}, {"schedule": "one-cycle"}, {"bfloat16": False}])
+@pytest.mark.parametrize("changed", [{"optimizer": "adam", "other_rate": 1e-3}, {"schedule": "one-cycle"}, {"bfloat16": False}])
 def test_other_recipes_train(changed):
     _, card = training.train(smoke(), replace(RECIPE, **changed))
     assert card["history"][-1]["objective"] < card["history"][0]["objective"]
 
 
 def test_an_unknown_optimiser_ends_in_one_line():
-    with pytest.raises(InputError, match="'sgd' is neither optimiser nor schedule here: choose one of muon, adam"):
+    with pytest.raises(InputError, match="unknown optimizer 'sgd': choose one of muon, adam"):
         training.train(smoke(), replace(RECIPE, optimizer="sgd"))

@@ -24,6 +24,7 @@ from filelock import FileLock
 from lib import paths
 from lib.distillation.pysr_process import NO_JULIA
 from lib.errors import InputError
+from lib.registry import Registry
 
 log = logging.getLogger(__name__)
 
@@ -140,15 +141,13 @@ def _install_pysr() -> None:
         importlib.invalidate_caches()
 
 
-ENGINES: dict[str, tuple[Engine, str]] = {"operon": (operon, "pyoperon"), "pysr": (pysr, "pysr")}
+ENGINES: Registry[tuple[Engine, str]] = Registry("engine", {"operon": (operon, "pyoperon"), "pysr": (pysr, "pysr")})
 """Each with the package whose version it goes by."""
 
 
 def get_engine(name: str) -> Engine:
     """The registered engine of that name; `InputError` with the valid names otherwise."""
-    if name not in ENGINES:
-        raise InputError(f"unknown engine {name!r}: choose one of {', '.join(ENGINES)}")
-    return ENGINES[name][0]
+    return ENGINES.find(name)[0]
 
 
 def describe(name: str) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from lib.errors import InputError
 from lib.network.models import GraphNetwork
+from lib.registry import Registry
 
 FINEST = 40.0
 """Scale of the units that resolve most, in units of torch's own."""
@@ -35,11 +35,8 @@ def uniform(model: GraphNetwork) -> None:
     """As torch makes them."""
 
 
-INITIALIZATIONS: dict[str, Callable[[GraphNetwork], None]] = {"separations": separations, "uniform": uniform}
+INITIALIZATIONS: Registry[Callable[[GraphNetwork], None]] = Registry(
+    "initialization", {"separations": separations, "uniform": uniform}
+)
 
-
-def get_initialization(name: str) -> Callable[[GraphNetwork], None]:
-    """The registered start of that name; `InputError` with the valid names otherwise."""
-    if name not in INITIALIZATIONS:
-        raise InputError(f"unknown initialization {name!r}: choose one of {', '.join(INITIALIZATIONS)}")
-    return INITIALIZATIONS[name]
+get_initialization = INITIALIZATIONS.find

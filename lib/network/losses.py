@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn.functional import huber_loss, mse_loss
 
-from lib.errors import InputError
+from lib.registry import Registry
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -37,17 +37,15 @@ def root_relative(predicted: Tensor, true: Tensor) -> Tensor:
     return ((predicted - true).abs().sum(-1) / (1 + true.norm(dim=-1)).sqrt()).mean()
 
 
-LOSSES: dict[str, Loss] = {
-    "mae": mae,
-    "mse": mse,
-    "huber": huber,
-    "relative": relative,
-    "root_relative": root_relative,
-}
+LOSSES: Registry[Loss] = Registry(
+    "loss",
+    {
+        "mae": mae,
+        "mse": mse,
+        "huber": huber,
+        "relative": relative,
+        "root_relative": root_relative,
+    },
+)
 
-
-def get_loss(name: str) -> Loss:
-    """The registered loss of that name; `InputError` with the valid names otherwise."""
-    if name not in LOSSES:
-        raise InputError(f"unknown loss {name!r}: choose one of {', '.join(LOSSES)}")
-    return LOSSES[name]
+get_loss = LOSSES.find

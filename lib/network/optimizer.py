@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from lib.errors import InputError
 from lib.network.device import has_bfloat16
 from lib.network.muon import StackedMuon
 from lib.network.recipe import Recipe
+from lib.registry import Registry
 
 Schedule = Callable[[float, float], float]
 
@@ -36,26 +36,24 @@ def one_cycle(progress: float, warmup: float) -> float:
     return cosine(progress, warmup)
 
 
-SCHEDULES: dict[str, Schedule] = {"cosine": cosine, "linear": linear, "one-cycle": one_cycle}
+SCHEDULES: Registry[Schedule] = Registry("schedule", {"cosine": cosine, "linear": linear, "one-cycle": one_cycle})
 """Learning rate at a share of training, relative to its peak, which it reaches at the share `warmup`."""
 
-OPTIMIZERS = ("muon", "adam")
+OPTIMIZERS: Registry[None] = Registry("optimizer", dict.fromkeys(("muon", "adam")))
 
 
 class Optimizer:
     """A recipe's optimiser and schedule at work on a model."""
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
-        """Raises `InputError` for an unknown optimiser or schedule."""
-        for name, choices in ((recipe.optimizer, OPTIMIZERS), (recipe.schedule, tuple(SCHEDULES))):
-            if name not in choices:
-                raise InputError(f"'{name}' is neither optimiser nor schedule here: choose one of {', '.join(choices)}")
+        """Raises `InputError` for an unknown optimizer or schedule."""
+        OPTIMIZERS.find(recipe.optimizer)
         named = list(model.named_parameters())
         names = {name for name, p in named if recipe.optimizer == "muon" and "hidden" in name and p.ndim == 2}
         hidden = [p for name, p in named if name in names]
         others = [p for name, p in named if name not in names]
         self.recipe = recipe
-        self.schedule = SCHEDULES[recipe.schedule]
+        self.schedule = SCHEDULES.find(recipe.schedule)
         self.parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
         device = others[0].device
         self.on_gpu = device.type == "cuda"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lib.errors import InputError
+from lib.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,43 +122,49 @@ class Variant:
     messages squeezes the largest, so that it needs a loss to which they mean more than to `relative`."""
 
 
-VARIANTS: dict[str, Variant] = {
-    "standard": Variant("100 channels, free"),
-    "bottleneck": Variant("as many channels as dimensions", width=dimension),
-    "l1": Variant(
-        "100 channels under an L1 penalty",
-        regularizer=l1,
-        recipe={"penalty": 5.0},
-        under={"collisions": {"loss": "root_relative", "penalty": 1.0}},
-    ),
-    "kl": Variant(
-        "100 Gaussian channels under a KL penalty",
-        gaussian=True,
-        regularizer=kl,
-        recipe={"first_penalty": 1.0, "penalty": 0.01},
-        under={
-            "collisions": {"loss": "root_relative", "first_penalty": None, "penalty": 0.005},
-            # a jump is learned too slowly for the strong penalty of the start, under which messages fall silent for good
-            "jump": {"first_penalty": None},
-        },
-    ),
-    "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
-    "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, antisymmetric=True),
-}
+VARIANTS: Registry[Variant] = Registry(
+    "variant",
+    {
+        "standard": Variant("100 channels, free"),
+        "bottleneck": Variant("as many channels as dimensions", width=dimension),
+        "l1": Variant(
+            "100 channels under an L1 penalty",
+            regularizer=l1,
+            recipe={"penalty": 5.0},
+            under={"collisions": {"loss": "root_relative", "penalty": 1.0}},
+        ),
+        "kl": Variant(
+            "100 Gaussian channels under a KL penalty",
+            gaussian=True,
+            regularizer=kl,
+            recipe={"first_penalty": 1.0, "penalty": 0.01},
+            under={
+                "collisions": {"loss": "root_relative", "first_penalty": None, "penalty": 0.005},
+                # a jump is learned too slowly for the strong penalty of the start, under which messages fall silent for good
+                "jump": {"first_penalty": None},
+            },
+        ),
+        "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
+        "reciprocal": Variant("bottleneck with action = -reaction", width=dimension, antisymmetric=True),
+    },
+)
 
-FURTHER: dict[str, Variant] = {
-    "hamiltonian": Variant(
-        "energies of bodies and of pairs, whose slopes are the forces",
-        network="hamiltonian",
-        width=dimension,
-        regularizer=small_energies,
-        budget_fraction=1 / 2,
-        recipe={"hidden_rate": 5e-3, "other_rate": 1e-2},
-    ),
-    "std_penalty": Variant("100 channels, a penalty on the spread of all but the first D", regularizer=spare_spread),
-    "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300)),
-    "custom": Variant("100 channels, reciprocals inside the edge network", inverse_features=True),
-}
+FURTHER: Registry[Variant] = Registry(
+    "variant",
+    {
+        "hamiltonian": Variant(
+            "energies of bodies and of pairs, whose slopes are the forces",
+            network="hamiltonian",
+            width=dimension,
+            regularizer=small_energies,
+            budget_fraction=1 / 2,
+            recipe={"hidden_rate": 5e-3, "other_rate": 1e-2},
+        ),
+        "std_penalty": Variant("100 channels, a penalty on the spread of all but the first D", regularizer=spare_spread),
+        "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300)),
+        "custom": Variant("100 channels, reciprocals inside the edge network", inverse_features=True),
+    },
+)
 """Variants of other work, trained where they are asked for by name: a system's name alone stands for `VARIANTS`."""
 ABLATIONS = tuple(name for name, variant in FURTHER.items() if variant.network == "messages")
 """Those among them that are `standard` but for one thing."""
@@ -177,25 +184,23 @@ def _pruned(words: str, **changed: Any) -> Switch:
     return switch
 
 
-SWITCHES: dict[str, Switch] = {
-    "reciprocal": _reciprocal,
-    "exponential": _pruned("exponential", shape=exponential),
-    "linear": _pruned("linear", shape=linear),
-    "75": _pruned("75", end=0.75),
-    "85": _pruned("85", end=0.85),
-}
+SWITCHES: Registry[Switch] = Registry(
+    "switch",
+    {
+        "reciprocal": _reciprocal,
+        "exponential": _pruned("exponential", shape=exponential),
+        "linear": _pruned("linear", shape=linear),
+        "75": _pruned("75", end=0.75),
+        "85": _pruned("85", end=0.85),
+    },
+)
 """Changes that any variant, or any of its kind, can take, written after its name: `l1-reciprocal`, `pruning-linear-85`."""
 
 
 def get_variant(name: str) -> Variant:
     """The registered variant of that name, its switches thrown; `InputError` with the valid names otherwise."""
     base, *switches = name.split("-")
-    registered = VARIANTS | FURTHER
-    if base not in registered:
-        raise InputError(f"unknown variant {name!r}: choose one of {', '.join(registered)}")
-    variant = registered[base]
+    variant = Registry("variant", VARIANTS | FURTHER).find(base)
     for switch in switches:
-        if switch not in SWITCHES:
-            raise InputError(f"unknown switch {switch!r} of variant '{name}': choose of {', '.join(SWITCHES)}")
-        variant = SWITCHES[switch](variant)
+        variant = SWITCHES.find(switch)(variant)
     return variant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,6 +16,53 @@ from lib.runs import System
 def input_names(dim: int) -> list[str]:
     """Names of an edge's inputs: separation, distance, masses, charges; 1 receives, 2 sends."""
     return [*("dx", "dy", "dz")[:dim], "r", "m1", "m2", "q1", "q2"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Inputs of pairs of bodies, [..., dim+5], with their columns by name; what is assigned to a column changes the inputs."""
+
+    inputs: np.ndarray
+
+    @property
+    def dim(self) -> int:
+        """Components of the separation."""
+        return self.inputs.shape[-1] - 5
+
+    @property
+    def separation(self) -> np.ndarray:
+        """x1 - x2, [..., dim]."""
+        return self.inputs[..., : self.dim]
+
+    @property
+    def r(self) -> np.ndarray:
+        """Distances, [...]."""
+        return self.inputs[..., -5]
+
+    @property
+    def m1(self) -> np.ndarray:
+        """Masses of receivers, [...]."""
+        return self.inputs[..., -4]
+
+    @property
+    def m2(self) -> np.ndarray:
+        """Masses of senders, [...]."""
+        return self.inputs[..., -3]
+
+    @property
+    def q1(self) -> np.ndarray:
+        """Charges of receivers, [...]."""
+        return self.inputs[..., -2]
+
+    @property
+    def q2(self) -> np.ndarray:
+        """Charges of senders, [...]."""
+        return self.inputs[..., -1]
+
+    @property
+    def line(self) -> np.ndarray:
+        """Unit vectors from sender to receiver, [..., dim]."""
+        return self.separation / self.r[..., None]
 
 
 def edge_inputs(receiver: np.ndarray, sender: np.ndarray) -> np.ndarray:
@@ -41,6 +89,6 @@ def _radial(law_name: str) -> Callable[..., np.ndarray]:
 
 def pair_force(law_name: str, inputs: np.ndarray, softening: float = SOFTENING) -> np.ndarray:
     """Force on the receiver [..., dim] of edges with inputs [..., dim+5]: F(r + softening) (x1 - x2) / r."""
-    separation, (r, m1, m2, q1, q2) = inputs[..., :-5], np.moveaxis(inputs[..., -5:], -1, 0)
-    radial = _radial(law_name)(r + softening, m1, m2, q1, q2)
-    return (radial / r)[..., None] * separation
+    pairs = Pairs(inputs)
+    radial = _radial(law_name)(pairs.r + softening, pairs.m1, pairs.m2, pairs.q1, pairs.q2)
+    return (radial / pairs.r)[..., None] * pairs.separation

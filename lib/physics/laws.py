@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 from jax import Array
 
-from lib.errors import InputError
+from lib.registry import Registry
 
 SOFTENING = 0.01
 """Added to every distance, s = r + 0.01, so that no potential is singular."""
@@ -131,106 +131,104 @@ class Law:
         return np.array(sorted((i, i + k) for k in self.offsets(n) for i in range(n - k)))
 
 
-LAWS: dict[str, Law] = {
-    "spring": Law(
-        title="Hooke's law, rest length 1",
-        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
-        force=-2 * (S - 1),
-        dt=1e-2,
-    ),
-    "r1": Law(
-        title="a force that falls as 1/r, as gravity does in two dimensions",
-        potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
-        force=-M1 * M2 / S,
-        dt=5e-3,
-    ),
-    "r2": Law(
-        title="Newton's gravity, 1/r²",
-        potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
-        force=-M1 * M2 / S**2,
-        dt=1e-3,
-        difficulty="collisions",
-        budget_fraction=1 / 3,
-        recipe=HIGH_LEARNING_RATES,
-    ),
-    "charge": Law(
-        title="Coulomb's law",
-        potential=lambda s, m1, m2, q1, q2: q1 * q2 / s,
-        force=Q1 * Q2 / S**2,
-        dt=1e-3,
-        difficulty="collisions",
-        budget_fraction=1 / 3,
-        recipe=HIGH_LEARNING_RATES,
-        initial=unit_charges,
-    ),
-    "damped": Law(
-        title="Hooke's law with friction, alike for all bodies",
-        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
-        force=-2 * (S - 1),
-        dt=2e-2,
-        budget_fraction=1 / 2,
-        friction=even_friction,
-    ),
-    "damped_uneven": Law(
-        title="Hooke's law with the uneven friction of the paper's code",
-        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
-        force=-2 * (S - 1),
-        dt=2e-2,
-        budget_fraction=1 / 2,
-        friction=uneven_friction,
-    ),
-    "discontinuous": Law(
-        title="Hooke's law beyond s = 2, nothing within",
-        # less the constant 1 of (s - 1)^2 at s = 2, so that the energy has no jump; the force is the same
-        potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
-        force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
-        dt=1e-2,
-        difficulty="jump",
-        budget_fraction=1 / 2,
-    ),
-    "own_length": Law(
-        title="springs without reaction: each body pulls as if the rest length were its own, 1 + q/2",
-        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
-        one_sided=lambda s, m1, m2, q1, q2: -q1 * s,
-        force=-2 * (S - 1) + Q1,
-        dt=1e-2,
-        budget_fraction=1 / 6,
-    ),
-    "superposition": Law(
-        title="Coulomb's law and Newton's gravity together",
-        potential=lambda s, m1, m2, q1, q2: (q1 * q2 - m1 * m2) / s,
-        force=(Q1 * Q2 - M1 * M2) / S**2,
-        dt=1e-3,
-        difficulty="collisions",
-        budget_fraction=1 / 3,
-        recipe=HIGH_LEARNING_RATES,
-        initial=unit_charges,
-    ),
-    "string": Law(
-        title="a string of springs, falling",
-        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
-        force=-2 * (S - 1),
-        dt=1e-2,
-        budget_fraction=1 / 2,
-        initial=hung_string,
-        offsets=neighbours,
-        field=gravity,
-    ),
-    "string_ball": Law(
-        title="a string of springs, falling on a ball",
-        potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
-        force=-2 * (S - 1),
-        dt=1e-2,
-        budget_fraction=1 / 2,
-        initial=hung_string,
-        offsets=neighbours,
-        field=gravity_and_ball,
-    ),
-}
+LAWS: Registry[Law] = Registry(
+    "law",
+    {
+        "spring": Law(
+            title="Hooke's law, rest length 1",
+            potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+            force=-2 * (S - 1),
+            dt=1e-2,
+        ),
+        "r1": Law(
+            title="a force that falls as 1/r, as gravity does in two dimensions",
+            potential=lambda s, m1, m2, q1, q2: m1 * m2 * jnp.log(s),
+            force=-M1 * M2 / S,
+            dt=5e-3,
+        ),
+        "r2": Law(
+            title="Newton's gravity, 1/r²",
+            potential=lambda s, m1, m2, q1, q2: -m1 * m2 / s,
+            force=-M1 * M2 / S**2,
+            dt=1e-3,
+            difficulty="collisions",
+            budget_fraction=1 / 3,
+            recipe=HIGH_LEARNING_RATES,
+        ),
+        "charge": Law(
+            title="Coulomb's law",
+            potential=lambda s, m1, m2, q1, q2: q1 * q2 / s,
+            force=Q1 * Q2 / S**2,
+            dt=1e-3,
+            difficulty="collisions",
+            budget_fraction=1 / 3,
+            recipe=HIGH_LEARNING_RATES,
+            initial=unit_charges,
+        ),
+        "damped": Law(
+            title="Hooke's law with friction, alike for all bodies",
+            potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+            force=-2 * (S - 1),
+            dt=2e-2,
+            budget_fraction=1 / 2,
+            friction=even_friction,
+        ),
+        "damped_uneven": Law(
+            title="Hooke's law with the uneven friction of the paper's code",
+            potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+            force=-2 * (S - 1),
+            dt=2e-2,
+            budget_fraction=1 / 2,
+            friction=uneven_friction,
+        ),
+        "discontinuous": Law(
+            title="Hooke's law beyond s = 2, nothing within",
+            # less the constant 1 of (s - 1)^2 at s = 2, so that the energy has no jump; the force is the same
+            potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
+            force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
+            dt=1e-2,
+            difficulty="jump",
+            budget_fraction=1 / 2,
+        ),
+        "own_length": Law(
+            title="springs without reaction: each body pulls as if the rest length were its own, 1 + q/2",
+            potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+            one_sided=lambda s, m1, m2, q1, q2: -q1 * s,
+            force=-2 * (S - 1) + Q1,
+            dt=1e-2,
+            budget_fraction=1 / 6,
+        ),
+        "superposition": Law(
+            title="Coulomb's law and Newton's gravity together",
+            potential=lambda s, m1, m2, q1, q2: (q1 * q2 - m1 * m2) / s,
+            force=(Q1 * Q2 - M1 * M2) / S**2,
+            dt=1e-3,
+            difficulty="collisions",
+            budget_fraction=1 / 3,
+            recipe=HIGH_LEARNING_RATES,
+            initial=unit_charges,
+        ),
+        "string": Law(
+            title="a string of springs, falling",
+            potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+            force=-2 * (S - 1),
+            dt=1e-2,
+            budget_fraction=1 / 2,
+            initial=hung_string,
+            offsets=neighbours,
+            field=gravity,
+        ),
+        "string_ball": Law(
+            title="a string of springs, falling on a ball",
+            potential=lambda s, m1, m2, q1, q2: (s - 1) ** 2,
+            force=-2 * (S - 1),
+            dt=1e-2,
+            budget_fraction=1 / 2,
+            initial=hung_string,
+            offsets=neighbours,
+            field=gravity_and_ball,
+        ),
+    },
+)
 
-
-def get_law(name: str) -> Law:
-    """The registered law of that name; `InputError` with the valid names otherwise."""
-    if name not in LAWS:
-        raise InputError(f"unknown law {name!r}: choose one of {', '.join(LAWS)}")
-    return LAWS[name]
+get_law = LAWS.find
