@@ -110,6 +110,24 @@ def test_action_and_reaction_alone_tell_the_gauge(name, offset, law):
     assert linear_fit(edges.force, found.undo(edges.inputs, sent)).r2.mean() > 0.98
 
 
+def test_a_gauge_that_changes_sign_with_the_charge_keeps_the_size_of_messages():
+    """The field, g = 1/q: its mean over receivers nearly cancels, its mean size does not."""
+    edges, sent, returned = both_ways(lambda m, q: 1 / q, "charge", 0.01)
+    found = reaction_gauge(edges.inputs, sent, returned)
+    inverse, charge = found.inverse(edges.inputs), edges.inputs[:, -2]
+    assert np.abs(inverse).mean() == pytest.approx(1.0)
+    np.testing.assert_allclose(inverse, charge, atol=0.1)
+    assert linear_fit(edges.force, found.undo(edges.inputs, sent)).slope == pytest.approx(A, rel=0.02)
+
+
+@pytest.mark.parametrize("factor", [-7.0, 1e-6])
+def test_size_and_sign_of_messages_do_not_change_the_gauge(factor):
+    edges, sent, returned = both_ways(GAUGES["acceleration"], "spring", 0.0)
+    once, again = (reaction_gauge(edges.inputs, k * sent, k * returned).inverse(edges.inputs) for k in (1.0, factor))
+    assert (once > 0).mean() > 0.99
+    np.testing.assert_allclose(again, once, rtol=1e-3, atol=1e-3)
+
+
 def test_what_is_not_reciprocal_has_no_gauge_to_find():
     edges, sent, returned = both_ways(GAUGES["force"], "spring", 0.0)
     drag = edges.messages @ np.array([[0.0, 1.0], [-1.0, 0.0]])  # the same in both directions, as friction's share may be

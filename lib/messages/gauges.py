@@ -194,7 +194,9 @@ def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -
     Least violation for its size: the smallest generalised eigenvalue of (u m_ij - k_i) + (u m_ji - k_j)
     against the difference of the two, so that u = 0 is no answer. The true force is not used.
     """
-    sent, returned = sent.astype(float), returned.astype(float)
+    # in units of their spread, so that the ridge below means the same for messages of any size
+    unit = sent.astype(float).std() or 1.0
+    sent, returned = sent.astype(float) / unit, returned.astype(float) / unit
     basis = _mass_basis(inputs[:, -4])
     here, there = (_receiver_features(basis, way[:, -4], way[:, -2]) for way in (inputs, reverse(inputs)))
     size, channels = here.shape[1], sent.shape[1]
@@ -209,6 +211,9 @@ def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -
     ridge = 1e-9 * np.trace(odd) / len(odd) * np.eye(len(odd))
     _, vectors = eigh(even + ridge, odd + ridge)
     found = vectors[:, 0]
-    scale = (here @ found[:size]).mean()
-    found = found / (scale if scale else 1.0)
-    return ReactionGauge(basis, found[:size], found[size:].reshape(channels, size).T)
+    u = here @ found[:size]
+    # the sign is free: positive on the whole or, of a gauge that changes sign with the charge, for positive charges
+    charge = inputs[:, -2]
+    sign = max(u.mean(), (u * charge).mean() / (np.sqrt((charge**2).mean()) or 1.0), key=abs)
+    found = found / (np.copysign(np.abs(u).mean(), sign) or 1.0)
+    return ReactionGauge(basis, found[:size], unit * found[size:].reshape(channels, size).T)
