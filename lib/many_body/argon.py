@@ -5,23 +5,19 @@ V(r) = 4 epsilon [(sigma / r)^12 - (sigma / r)^6] up to the cutoff; lengths in A
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from filelock import FileLock
 from tqdm import tqdm
 
 from lib import paths
+from lib.cache import Arrays, Record, load_or_make
 from lib.errors import InputError
-from lib.files import read_arrays, write_arrays
 from lib.many_body.neighbourhoods import Draw, Neighbourhoods
 from lib.many_body.problems import Problem
 from lib.network.catalogue import LARGER
 from lib.profiles import get_profile
-
-log = logging.getLogger(__name__)
 
 EPSILON = 0.99607
 """kJ/mol, 119.8 K times Boltzmann's constant."""
@@ -164,20 +160,12 @@ def load(split: str, profile: str = "full") -> Liquid:
     constants = {"epsilon": EPSILON, "sigma": SIGMA, "cutoff": CUTOFF, "mass": MASS, "atoms": ATOMS, "step": STEP}
     constants |= {"friction": FRICTION, "settling": budget.settling, "between": BETWEEN}
     wanted = {"states": [str(state) for state in states], "frames": frames, "seed": seed, **constants}
-    path = paths.workspace(profile) / "data" / "argon" / f"{split}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if path.exists():
-            try:
-                arrays, record = read_arrays(path)
-                if all(record.get(key) == value for key, value in wanted.items()):
-                    return Liquid(states, **arrays)
-                log.warning("argon %s was made with other parameters: simulating it again", split)
-            except InputError as damage:
-                log.warning("%s: simulating it again", damage)
+
+    def made() -> tuple[Arrays, Record]:
         liquid = make(states, frames, budget.settling, seed)
-        write_arrays(path, wanted, positions=liquid.positions, forces=liquid.forces)
-        return liquid
+        return {"positions": liquid.positions, "forces": liquid.forces}, {}
+
+    return Liquid(states, **load_or_make(paths.workspace(profile) / "data" / "argon" / f"{split}.npz", wanted, made)[0])
 
 
 def neighbourhoods(liquid: Liquid, state: np.ndarray, frame: np.ndarray, atom: np.ndarray) -> Neighbourhoods:

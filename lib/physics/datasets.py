@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from lib import paths
+from lib.cache import Arrays, Record, load_or_make
 from lib.errors import InputError
 from lib.files import read_arrays, write_arrays
 from lib.physics.laws import get_law
@@ -35,6 +35,10 @@ class Trajectories:
     """[trajectories, times, n, dim], float32."""
     record: dict[str, Any]
     """How they were made, and the SHA-256 of their file."""
+
+    def arrays(self) -> Arrays:
+        """What their file holds, by name."""
+        return {"features": self.features, "accelerations": self.accelerations}
 
     def thinned(self, every: int) -> Trajectories:
         """The same trajectories with each `every`-th snapshot."""
@@ -100,7 +104,7 @@ def make(
 
 def save(trajectories: Trajectories, path: Path) -> Trajectories:
     """Write trajectories, and beside them their record with the SHA-256 of the file."""
-    arrays = {"features": trajectories.features, "accelerations": trajectories.accelerations}
+    arrays = trajectories.arrays()
     return Trajectories(**arrays, record=write_arrays(path, trajectories.record, **arrays))
 
 
@@ -138,18 +142,13 @@ def load(
         "force": str(get_law(system.law).force),
         "tolerance": TOLERANCE,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if path.exists():
-            try:
-                found = read(path)
-                if all(found.record.get(key) == value for key, value in wanted.items()):
-                    return found
-                log.warning("%s %s was made with other parameters: simulating it again", system, split)
-            except InputError as damage:
-                log.warning("%s: simulating it again", damage)
-        label = f"{system} {split}"
-        return save(make(system, counts[split], n=n, dt=dt, seed=seed, stream=SPLITS[split], label=label), path)
+
+    def made() -> tuple[Arrays, Record]:
+        trajectories = make(system, counts[split], n=n, dt=dt, seed=seed, stream=SPLITS[split], label=f"{system} {split}")
+        return trajectories.arrays(), trajectories.record
+
+    arrays, record = load_or_make(path, wanted, made)
+    return Trajectories(**arrays, record=record)
 
 
 def frozen(system: System) -> Trajectories:
