@@ -8,8 +8,9 @@ import torch
 
 from lib.distillation.expressions import parse
 from lib.errors import InputError
-from lib.many_body import argon, argon_force
+from lib.many_body import argon, argon_force, halos
 from lib.many_body.neighbourhoods import learn
+from lib.network.models import drawn
 from lib.network.recipe import Recipe
 from lib.profiles import get_profile
 
@@ -142,6 +143,19 @@ def test_reciprocal_messages_are_opposite_and_equally_sure(liquid):
     (mean, log_variance), (back, its_log_variance) = model.messages(seen.edges), model.messages(-seen.edges)
     torch.testing.assert_close(mean, -back)
     torch.testing.assert_close(log_variance, its_log_variance)
+
+
+@pytest.mark.parametrize("problem", [argon.PROBLEM, halos.PROBLEM], ids=["argon", "halos"])
+def test_drawn_messages_of_a_pair_are_opposite(problem):
+    edges = torch.randn(50, problem.edge_features, generator=torch.Generator().manual_seed(0))
+    # in any order, some directions without the other
+    edges = torch.cat([edges, problem.reverse(edges[:30]).flip(0)])
+    model = problem.network(problem.run("kl-reciprocal", 0, "smoke"))
+    (mean, log_variance), noise = model.messages(edges), model.noise(edges, torch.Generator().manual_seed(1))
+    sent = drawn(mean, log_variance, noise)
+    assert torch.equal(noise[:30], -noise[50:].flip(0))
+    torch.testing.assert_close(sent[:30], -sent[50:].flip(0))
+    assert not torch.allclose(sent, mean) and noise.std().item() == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lib.errors import InputError
-from lib.network.models import GraphNetwork
+from lib.network.models import GraphNetwork, drawn
 from lib.network.networks import NETWORKS
 from lib.network.variants import FURTHER, VARIANTS, Variant, get_variant, kl, l1, spare_spread
 from lib.physics.laws import get_law
@@ -121,9 +121,19 @@ def test_heads_of_other_work_have_the_layers_they_say():
     assert custom.hidden[2].in_features == seen.shape[-1]
 
 
+@pytest.mark.parametrize("law", ["spring", "string"])
+def test_drawn_messages_of_a_pair_are_opposite(law):
+    model, bodies = network(get_variant("kl-reciprocal"), get_law(law).pairs(BODIES)), random_bodies()
+    (mean, log_variance), noise = model.messages(bodies), model.noise(bodies, torch.Generator().manual_seed(2))
+    sent = drawn(mean, log_variance, noise)
+    assert torch.equal(sent, -sent[:, model.opposite]) and torch.equal(log_variance, log_variance[:, model.opposite])
+    assert not torch.allclose(sent, mean) and noise.std().item() == pytest.approx(1, abs=0.05)
+
+
 def test_gaussian_messages_are_drawn_in_training_and_mean_at_test():
     model, bodies = network(get_variant("kl")), random_bodies()
-    noise = torch.randn(5, 12, 100, generator=torch.Generator().manual_seed(2))
+    noise = model.noise(bodies, torch.Generator().manual_seed(2))
+    assert noise.shape == (5, 12, 100) and not torch.allclose(noise, -noise[:, model.opposite])
     drawn, _ = model.penalized(bodies, noise)
     assert not torch.allclose(drawn, model(bodies))
     torch.testing.assert_close(model.penalized(bodies, torch.zeros_like(noise))[0], model(bodies))

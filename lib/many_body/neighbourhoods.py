@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from lib.network.device import has_bfloat16, pick_device
 from lib.network.losses import get_loss, mae
-from lib.network.models import Perceptron
+from lib.network.models import Perceptron, drawn
 from lib.network.optimizer import Optimizer
 from lib.network.recipe import Recipe
 from lib.network.variants import Variant
@@ -94,13 +94,35 @@ class NeighbourNetwork(MessagePassing):
         """Outputs [receivers, outputs], from mean messages."""
         return self.outputs(seen, self.messages(seen.edges)[0])
 
-    def penalized(self, seen: Neighbourhoods, rng: torch.Generator) -> tuple[Tensor, Tensor | float]:
-        """Outputs as in training, and the regulariser."""
+    def noise(self, edges: Tensor, generator: torch.Generator) -> Tensor | None:
+        """N(0, 1) noise [edges, channels] that Gaussian messages of edges are drawn with; None for others.
+
+        Antisymmetric messages have one draw a pair: its two edges, where both are there, get opposite noise.
+        """
+        if not self.variant.gaussian:
+            return None
+        width = self.variant.width(self.channels)
+        if not self.variant.antisymmetric:
+            return torch.randn(len(edges), width, generator=generator).to(edges.device)
+        pair, sign = directions(edges, self.reverse(edges))
+        noise = torch.randn(len(edges), width, generator=generator)
+        return sign[:, None] * noise.to(edges.device)[pair]
+
+    def penalized(self, seen: Neighbourhoods, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
+        """Outputs as in training, with messages drawn by `noise`, and the regularizer."""
         mean, log_variance = self.messages(seen.edges)
-        sent = mean
-        if log_variance is not None:
-            sent = mean + torch.exp(log_variance / 2) * torch.randn(mean.shape, generator=rng).to(mean.device)
-        return self.outputs(seen, sent), self.variant.regularizer(mean, log_variance, self.channels)
+        return self.outputs(seen, drawn(mean, log_variance, noise)), self.variant.regularizer(mean, log_variance, self.channels)
+
+
+def directions(edges: Tensor, reversed_edges: Tensor) -> tuple[Tensor, Tensor]:
+    """The pair [edges] that each edge belongs to, and its direction [edges] in it: 1, -1, or 0 if both are the same.
+
+    Edges are told by their columns, so that the two directions of a pair are found wherever they are in a batch.
+    """
+    column = (edges != reversed_edges).int().argmax(dim=1, keepdim=True)
+    sign = torch.sign((edges - reversed_edges).gather(1, column))
+    pair = torch.unique(torch.where(sign > 0, edges, reversed_edges), dim=0, return_inverse=True)[1]
+    return pair, sign[:, 0]
 
 
 def learn(
@@ -121,7 +143,7 @@ def learn(
     for step in tqdm(range(steps), unit="step", disable=None):
         seen = draw(rng, recipe.batch).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=low_precision):
-            predicted, regularizer = model.penalized(seen, noise)
+            predicted, regularizer = model.penalized(seen, model.noise(seen.edges, noise))
         share = step / steps
         objective = loss(predicted, seen.targets) + recipe.penalty_at(share) * regularizer
         objective.backward()

@@ -60,6 +60,11 @@ class Perceptron(nn.Module):
             return self.last(x.float())
 
 
+def drawn(mean: Tensor, log_variance: Tensor | None, noise: Tensor | None) -> Tensor:
+    """Messages drawn from N(mean, exp(log_variance)) with N(0, 1) noise, all of one shape; the mean where none varies."""
+    return mean if log_variance is None else mean + noise * torch.exp(log_variance / 2)
+
+
 class GraphNetwork(MessagePassing):
     """Accelerations of n bodies from their messages, as a variant has them.
 
@@ -113,14 +118,23 @@ class GraphNetwork(MessagePassing):
         """Accelerations [graphs, n, dim], from mean messages."""
         return self.accelerations(bodies, self.messages(bodies)[0])
 
-    def penalized(self, bodies: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
-        """Accelerations [graphs, n, dim] as in training, and the regulariser.
+    def noise(self, bodies: Tensor, generator: torch.Generator) -> Tensor | None:
+        """N(0, 1) noise [graphs, edges, channels] that Gaussian messages are drawn with; None for others.
 
-        `noise` [graphs, edges, channels] ~ N(0, 1) is what Gaussian messages are drawn with.
+        Antisymmetric messages have one draw a pair, since two would break action = -reaction.
         """
+        if not self.variant.gaussian:
+            return None
+        edges = self.edges.shape[1] // (2 if self.variant.antisymmetric else 1)
+        noise = torch.randn(len(bodies), edges, self.width, generator=generator, device=bodies.device)
+        return torch.cat([noise, -noise], dim=-2) if self.variant.antisymmetric else noise
+
+    def penalized(self, bodies: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
+        """Accelerations [graphs, n, dim] as in training, with messages drawn by `noise`, and the regularizer."""
         mean, log_variance = self.messages(bodies)
-        sent = mean if log_variance is None else mean + noise * torch.exp(log_variance / 2)
-        return self.accelerations(bodies, sent), self.variant.regularizer(mean, log_variance, self.dim)
+        return self.accelerations(bodies, drawn(mean, log_variance, noise)), self.variant.regularizer(
+            mean, log_variance, self.dim
+        )
 
     @torch.no_grad()
     def prune(self, bodies: Tensor, channels: int) -> None:

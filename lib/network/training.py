@@ -132,11 +132,7 @@ def batches(
     for index, shift in zip(chosen, shifts, strict=True):
         x = bodies[index]
         x[..., :dim] += shift
-        noise = None
-        if model.variant.gaussian:
-            size = (recipe.batch, model.edges.shape[1], model.width)
-            noise = torch.randn(size, **drawn)
-        yield x, accelerations[index], noise
+        yield x, accelerations[index], model.noise(x, generator)
 
 
 def step(
