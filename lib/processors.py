@@ -1,29 +1,13 @@
-"""How many processors a job may use: its share of the machine, in one place for all that starts threads."""
+"""How many processors this process may use."""
 
 from __future__ import annotations
 
 import os
 
-SHARE = "OMP_NUM_THREADS"
-"""The variable that holds a job's share; the batch sets it for each job, and PyTorch and BLAS follow it by themselves."""
 
-
-def allowed() -> int:
-    """Processors that the system lets this process run on."""
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone has it
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def available() -> int:
-    """Processors that this job may use: its share where one is set, and never more than the system allows."""
-    share = os.environ.get(SHARE, "").split(",")[0].strip()
-    return min(int(share), allowed()) if share.isdecimal() and int(share) > 0 else allowed()
-
-
-def limit_xla() -> None:
-    """Have XLA, which JAX compiles with, keep to the share.
-
-    Its pool of threads is made with JAX's first array, by the variable NPROC; its compiler's own threads
-    know no limit.
-    """
-    os.environ["NPROC"] = str(available())
+def processors() -> int:
+    """`OMP_NUM_THREADS` where a job's share is set by it, else those that the system lets this process run on."""
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    if share.isdigit() and int(share) > 0:
+        return int(share)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
