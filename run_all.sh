@@ -16,6 +16,7 @@
 # where it was; run again, it does only what changed.
 set -euo pipefail
 case " $* " in *" --help "* | *" -h "*) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
+export CALLED_FROM=$PWD
 cd "$(dirname "$0")"
 source lib/pipeline/environment.sh
 exec "$python" -m lib.pipeline.batch "$@"

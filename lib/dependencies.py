@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import nbformat
-
 from lib import paths
 
 NOTEBOOKS = paths.ROOT / "notebooks"
+MODULE = re.compile(r"lib(\.\w+)+")
+"""A module's name as text, by which it is run as a process of its own: `python -m lib.distillation.pysr_process`."""
 
 
 def statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a source but those for type checkers alone."""
+    """All nodes of a syntax tree, less the blocks that only type checkers read."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
@@ -25,9 +26,11 @@ def statements(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(source: str) -> set[str]:
-    """Dotted names of the modules of `lib` that a Python source imports, anywhere in it."""
+    """Dotted names of the modules of `lib` that a Python source imports or runs, anywhere in it."""
     found = set()
     for node in statements(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and MODULE.fullmatch(node.value):
+            found.add(node.value)
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -36,7 +39,7 @@ def imports(source: str) -> set[str]:
 
 
 def files_of(name: str) -> set[Path]:
-    """Files that are run when a module is imported: its own and those of its packages; none if it is no module."""
+    """A module's own file and those of its packages, which all run when it is imported; none if there is no such module."""
     parts = name.split(".")
     place = paths.ROOT.joinpath(*parts)
     own = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
@@ -46,11 +49,11 @@ def files_of(name: str) -> set[Path]:
 
 @cache
 def closure(name: str) -> frozenset[Path]:
-    """Files that are run, sooner or later, when a module is imported."""
-    return _reached({name})
+    """A module's files, and those of all that it imports, directly or through others."""
+    return _closure({name})
 
 
-def _reached(names: set[str]) -> frozenset[Path]:
+def _closure(names: set[str]) -> frozenset[Path]:
     found: set[Path] = set()
     while names:
         new = set().union(*map(files_of, names)) - found
@@ -63,6 +66,7 @@ def _reached(names: set[str]) -> frozenset[Path]:
 def code(stage: str) -> list[Path]:
     """The stage's notebook, and every file of `lib` that it imports or that these import."""
     notebook = NOTEBOOKS / f"{stage}.ipynb"
-    cells = (cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code")
-    source = re.sub(r"(?m)^(\s*)[!%].*$", r"\1pass", "\n".join(cells))  # commands of the shell and of IPython
-    return [notebook, *sorted(_reached(imports(source)))]
+    cells = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    source = "\n".join("".join(cell["source"]) for cell in cells)
+    source = re.sub(r"(?m)^(\s*)[!%].*$", r"\1pass", source)  # commands of the shell and of IPython
+    return [notebook, *sorted(_closure(imports(source)))]

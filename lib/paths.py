@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "data" / "reference.csv"
 """Published figures: source, metric, system, variant, value, note."""
+CALLED_FROM = "CALLED_FROM"
+"""The variable by which the scripts hand on the folder in which the user called them."""
+
+
+def shown(path: Path) -> str:
+    """A path as a user types it: relative to the folder in which they gave the command."""
+    return os.path.relpath(path, os.environ.get(CALLED_FROM) or Path.cwd())
 
 
 def workspace(profile: str) -> Path:
@@ -50,6 +57,11 @@ def checkpoint(run: Run) -> Path:
 def trained_mark(run: Run) -> Path:
     """Written when a training ends; never tracked, it tells weights trained here from the released ones."""
     return checkpoint(run).with_suffix(".trained")
+
+
+def made_mark(job: str, profile: str) -> Path:
+    """Written when a job ends; never tracked, it tells what was made here from what a checkout brings along."""
+    return workspace(profile) / "build" / "made" / job
 
 
 def outputs_of_system(system: System, profile: str) -> Path:

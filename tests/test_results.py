@@ -3,6 +3,9 @@
 import pandas as pd
 import pytest
 
+from lib import paths
+from lib.files import write_json, write_text
+from lib.network.catalogue import parse_run
 from lib.network.variants import ABLATIONS
 from lib.report import results, tables
 
@@ -58,3 +61,21 @@ def test_heads_stand_beside_standard():
     told = tables.ablations(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
     assert told[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in ABLATIONS) + " |"
     assert told[2:] == ["| `r1-2d` | 0.02, 0.0036, 0.95, force* | 0.02, 0.0036, 0.95, no | – | – |"]
+
+
+def test_a_folder_of_no_run_is_named_in_a_warning_and_left_out(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    run = parse_run("spring-2d", "l1")
+    for folder in (paths.outputs(run), tmp_path / "outputs" / "spring-2d" / "l1 (copy)", tmp_path / "outputs" / "mine" / "l1"):
+        for part in results.PARTS:
+            write_json(folder / part, {})
+        write_text(folder.parent / "1_simulate.ipynb", "{}")
+    assert results.finished_runs("full") == [run]
+    assert results.simulated(tmp_path / "outputs") == [run.system]
+    warnings = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" is left out: ")[0].rpartition("outputs/")[2] for line in warnings] == [
+        "mine/l1",
+        "spring-2d/l1 (copy)",
+        "mine",
+    ]
+    assert not any("\n" in line for line in warnings)

@@ -9,21 +9,30 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
+from snakemake.utils import available_cpu_count
 
 from lib import paths
 from lib.distillation.engines import ENGINES, get_engine
 from lib.errors import InputError
-from lib.files import remove_partial_files
-from lib.network.catalogue import RELEASED, select
+from lib.files import read_json, remove_partial_files, write_json
+from lib.network.catalogue import LARGER, RELEASED, select
 from lib.network.variants import VARIANTS
+from lib.pipeline.scratch import remove_leftovers
+from lib.pipeline.stages import jobs
 from lib.profiles import PROFILES, get_profile
 
 PATIENCE = 10.0
 """Seconds that an interrupted Snakemake and its jobs have to end by themselves, before they are interrupted once more."""
+MEGABYTE = 1 << 20
+LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""What a container may take, beside which Linux keeps what it takes (`memory.current`)."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -46,7 +55,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--engine", default="operon", metavar="NAME", help=f"symbolic regression by {' or '.join(ENGINES)} (default operon)"
     )
-    parser.add_argument("--cores", type=int, default=os.cpu_count(), metavar="N", help="processors to use (default all)")
+    parser.add_argument("--cores", type=int, default=available_cpu_count(), metavar="N", help="processors to use (default all)")
     parser.add_argument("--force", action="store_true", help="run every stage again, changed or not")
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
     parser.add_argument("--executor", metavar="NAME", help="profile of a cluster below workflow/profiles, such as slurm")
@@ -54,48 +63,77 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def available_memory() -> int:
+    """Memory that jobs on this machine can take, MB: what is free of it, and of the container that this runs in."""
+    free = psutil.virtual_memory().available
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        free = min(free, int(LIMIT.read_text()) - int(LIMIT.with_name("memory.current").read_text()))
+    return max(free // MEGABYTE, 1)
+
+
 def command(options: argparse.Namespace) -> list[str]:
     """Snakemake's command line."""
-    config = [
-        f"profile={options.profile}",
-        f"only={' '.join(options.only)}",
-        f"engine={options.engine}",
-        f"cores={options.cores}",
-    ]
-    if options.retrain:
-        config.append("retrain=true")
-    call = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(paths.ROOT / "workflow" / "Snakefile"),
-        "--directory",
-        str(paths.workspace(options.profile)),
-        "--rerun-triggers",
-        "mtime",
-        "params",
-        "--rerun-incomplete",
-        "--keep-going",
-        "--nolock",
-        "--quiet",
-        "rules",
-        "host",
-        "--config",
-        *config,
-    ]
+    config = {
+        "profile": options.profile,
+        "only": " ".join(options.only),
+        "engine": options.engine,
+        "cores": options.cores,
+        "retrain": options.retrain,
+    }
+    workflow = paths.ROOT / "workflow"
+    # no profile but the one asked for, whatever SNAKEMAKE_PROFILE says
+    call = [sys.executable, "-m", "snakemake", "--profile", "none"]
+    call += ["--snakefile", str(workflow / "Snakefile"), "--directory", str(paths.workspace(options.profile))]
+    call += ["--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--nolock"]
     if options.executor:
-        call += ["--workflow-profile", str(paths.ROOT / "workflow" / "profiles" / options.executor)]
+        call += ["--workflow-profile", str(workflow / "profiles" / options.executor)]
     else:
-        call += ["--cores", str(options.cores)]
-    if options.force:
-        call.append("--forceall")
-    # a dry run says what Snakemake says; a run, a line a job with the time left
-    return [*call, *(["--dry-run"] if options.dry_run else ["--logger", "left"])]
+        config["memory"] = available_memory()
+        call += ["--workflow-profile", "none", "--cores", str(options.cores), "--resources", f"mem_mb={config['memory']}"]
+    call += ["--quiet", "rules", "host", "--config", *(f"{name}={value}" for name, value in config.items())]
+    if options.dry_run:  # it says what Snakemake says; a run, a line a job with the time left
+        return [*call, "--dry-run", *(["--forceall"] if options.force and not under_way(options) else [])]
+    return [*call, "--logger", "time-left"]
+
+
+def marks(options: argparse.Namespace) -> list[Path]:
+    """The files that say of each job of the request that it is done."""
+    runs = select(options.only, options.profile)
+    asked = jobs(runs, options.profile, not options.only, options.retrain, options.engine)
+    return [paths.made_mark(job.name, options.profile) for job in asked]
+
+
+def forced(options: argparse.Namespace) -> Path:
+    """The record of the last request with --force."""
+    return paths.workspace(options.profile) / "build" / "forced.json"
+
+
+def request(options: argparse.Namespace) -> dict[str, object]:
+    """What tells one request from another."""
+    return {name: getattr(options, name) for name in ("only", "profile", "retrain", "engine")}
+
+
+def under_way(options: argparse.Namespace) -> bool:
+    """Whether the same request with --force was begun and not finished."""
+    record = forced(options)
+    return record.exists() and read_json(record) == request(options) and not all(mark.exists() for mark in marks(options))
+
+
+def forget(options: argparse.Namespace) -> None:
+    """Forget that jobs of the request were done, and where their trainings are, unless it is one that is under way."""
+    if under_way(options):
+        return
+    for mark in marks(options):
+        mark.unlink(missing_ok=True)
+    if options.retrain:
+        larger = [] if options.only else [replace(run, profile=options.profile) for run in LARGER.values()]
+        for run in [*select(options.only, options.profile), *larger]:
+            paths.checkpoint(run).unlink(missing_ok=True)
+    write_json(forced(options), request(options))
 
 
 def summary(options: argparse.Namespace) -> str:
-    """What was found, a line a run."""
+    """The main results, a line a run."""
     table = pd.read_csv(paths.results(options.profile), keep_default_na=False)
     runs = select(options.only, options.profile)
     rows = table[
@@ -109,11 +147,11 @@ def summary(options: argparse.Namespace) -> str:
 
 
 def make_site(cores: int) -> int:
-    """The web pages of what is rendered, and where they begin."""
+    """Make web pages of what is rendered and print the place of the first; the exit status."""
     from lib.report import site  # Sphinx and its kin are not needed otherwise
 
     try:
-        print(f"site: {os.path.relpath(site.build(cores))}")
+        print(f"site: {paths.shown(site.build(cores))}")
     except (RuntimeError, OSError) as error:
         print(f"run_all.sh: {error}", file=sys.stderr)
         return 1
@@ -121,7 +159,11 @@ def make_site(cores: int) -> int:
 
 
 def wait_for(snakemake: subprocess.Popen[bytes]) -> int:
-    """Snakemake's status, once it is done; an interrupt ends it and its jobs, also where it was sent to this process alone."""
+    """Wait until Snakemake ends, and return its status.
+
+    Interrupted, it waits until Snakemake and its jobs have ended too, and passes the interrupt on to them where it was
+    sent to this process alone; then it raises `KeyboardInterrupt`.
+    """
     try:
         return snakemake.wait()
     except KeyboardInterrupt:
@@ -136,7 +178,7 @@ def wait_for(snakemake: subprocess.Popen[bytes]) -> int:
 
 
 def main() -> int:
-    """Check the request, take the workspace's lock, hand over to Snakemake, print what was found."""
+    """Check the request, take the workspace's lock, let Snakemake work, print the results; the exit status."""
     options = parse(sys.argv[1:])
     try:
         get_profile(options.profile)
@@ -154,6 +196,8 @@ def main() -> int:
         return 2
     if options.site:
         return make_site(options.cores)
+    if options.dry_run:  # which changes nothing, and needs no lock
+        return run_snakemake(options)
     workspace = paths.workspace(options.profile)
     try:
         (workspace / "build").mkdir(parents=True, exist_ok=True)
@@ -163,28 +207,38 @@ def main() -> int:
         return 1
     with lock:
         # held until this process and the Snakemake that inherits it are gone: no lock outlives a kill,
-        # and none is lost while jobs are still at work
+        # and none is lost while jobs are still begun
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print("run_all.sh: another run is at work here; waiting for it", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_leftovers(workspace, lambda text: print(f"run_all.sh: {text}", flush=True))
         for folder in ("data", "model_weights", "outputs", "build/checkpoints"):  # build/ holds other profiles too
             remove_partial_files(workspace / folder)
-        if options.retrain and options.force and not options.dry_run:
-            for run in select(options.only, options.profile):
-                paths.checkpoint(run).unlink(missing_ok=True)
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "workflow")))}
-        status = wait_for(subprocess.Popen(command(options), env=environment, pass_fds=[lock.fileno()]))
-    if status == 0 and not options.dry_run:
+        if options.force:
+            forget(options)
+        status = run_snakemake(options, pass_fds=[lock.fileno()])
+    if status == 0:
         print(summary(options))
-        print(f"report: {os.path.relpath(workspace / 'outputs' / '6_report.ipynb')}")
+        print(f"report: {paths.shown(workspace / 'outputs' / '6_report.ipynb')}")
     return status
+
+
+def run_snakemake(options: argparse.Namespace, **rest: Any) -> int:
+    """Let Snakemake do what was asked for; its status."""
+    variables = {
+        "PYTHONPATH": os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "workflow"))),
+        paths.CALLED_FROM: os.environ.get(paths.CALLED_FROM) or str(Path.cwd()),
+    }
+    return wait_for(subprocess.Popen(command(options), env=os.environ | variables, **rest))
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except InputError as error:
+        sys.exit(f"run_all.sh: {error}")
     except KeyboardInterrupt:
         print("run_all.sh: stopped; the same command goes on from here", file=sys.stderr)
         sys.exit(130)

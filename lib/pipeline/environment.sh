@@ -15,19 +15,34 @@ base_python() {
     fail "Python 3.11 to 3.14 is needed, and $(python3 --version 2>/dev/null || echo 'no Python') was found"
 }
 
+# .venv as a whole: one that is being made, or was when a set-up was broken off, does not count
+usable() { [ ! -e .venv/incomplete ] && satisfied .venv/bin/python; }
+
 make_environment() {
     base=$(base_python) || exit 1
+    # one set-up at a time; this shell and pip hold the lock until they end, however they end
+    exec 9>.venv.lock
+    "$base" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    if usable; then exec 9>&-; return; fi
+    if [ -e .venv/incomplete ]; then rm -rf .venv; fi
+    mkdir -p .venv
+    touch .venv/incomplete
     echo "setting up .venv with $("$base" --version) (once, a minute or two)"
     "$base" -m venv .venv || fail "cannot make a virtual environment: install Python's venv module (Debian: python3-venv)"
-    .venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt \
+    # into .venv, wherever a user has told pip to put other packages
+    printf '[%s]\nuser =\ntarget =\nprefix =\nroot =\n' global install > .venv/pip.conf
+    env -u PIP_USER -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT \
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --requirement requirements.txt \
         || fail "the packages of requirements.txt could not be installed; the lines above say why"
+    rm .venv/incomplete
+    exec 9>&-
 }
 
 active=${VIRTUAL_ENV:-${CONDA_PREFIX:-}}
 if [ -n "$active" ] && satisfied "$active/bin/python"; then
     python=$active/bin/python
 else
-    satisfied .venv/bin/python || make_environment
+    usable || make_environment
     python=.venv/bin/python
     amiss=$("$python" lib/pipeline/pins.py) || fail ".venv lacks something: $(echo "$amiss" | head -1)"
 fi

@@ -7,10 +7,8 @@ import ast
 import base64
 import io
 import logging
-import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +20,20 @@ from PIL import Image
 from traitlets.config import Config
 
 from lib import paths
+from lib.errors import InputError
 from lib.files import atomic_write
-from lib.memory import keeping_freed_memory
+from lib.pipeline import kernel
+from lib.pipeline.scratch import scratch_folder
 
 KERNEL_STARTS = 4
 """A kernel on a busy machine may not answer in time; a start is tried so often."""
 COLOURS = 96
-"""Of a figure; lines and their smooth edges need no more."""
+"""Colours of a stored figure; lines and their smooth edges need no more."""
 
 TABLE = re.compile(r"\bT_[0-9a-f]{5}(?![0-9a-f])")
-"""The name that pandas draws for a styled table."""
+"""The random name that pandas gives a styled table."""
 ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
-"""Where in memory an object lay that shows itself no other way."""
+"""The address in memory that the default text of an object ends in."""
 
 
 def normalize_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -67,22 +67,25 @@ def compact(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> None:
-    """Execute with papermill into `scratch`, starting the kernel again if it dies before its first cell."""
+def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder: Path) -> None:
+    """Execute with papermill into `target`, starting the kernel again if it dies before its first cell.
+
+    `folder`: the job's scratch folder, for the kernel's sockets (so that no two kernels race for a port) and its profile.
+    """
+    settings = {"transport": "ipc", "ip": str(folder / "kernel"), "connection_file": str(folder / "kernel.json")}
     for attempt in range(1, KERNEL_STARTS + 1):
         try:
-            # sockets in a folder of their own: no two kernels can race for a port
-            with tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+            with kernel.environment(folder):
                 papermill.execute_notebook(
                     source,
-                    scratch,
+                    target,
                     parameters,
                     kernel_name="python3",
                     cwd=str(source.parent),
                     log_output=True,
                     progress_bar=False,
                     start_timeout=120,
-                    config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
+                    config=Config({"KernelManager": settings}),
                     # a kernel takes the interrupt that ends it for an error when it is still busy
                     extra_arguments=["--log-level=CRITICAL"],
                 )
@@ -90,8 +93,8 @@ def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> Non
         except PapermillExecutionError:
             raise
         except (RuntimeError, TimeoutError, OSError) as error:
-            done = scratch.exists() and any(
-                cell.get("execution_count") for cell in nbformat.read(scratch, 4).cells if cell.cell_type == "code"
+            done = target.exists() and any(
+                cell.get("execution_count") for cell in nbformat.read(target, 4).cells if cell.cell_type == "code"
             )
             if done or attempt == KERNEL_STARTS:
                 raise
@@ -99,7 +102,7 @@ def run_notebook(source: Path, scratch: Path, parameters: dict[str, Any]) -> Non
 
 
 def one_line(record: logging.LogRecord) -> bool:
-    """Of what a notebook writes to stderr, such as a progress bar, keep the newest line."""
+    """Keep the newest line of a message, of a progress bar its latest state; whether any text is left."""
     record.msg = str(record.msg).replace("\n", "\r").strip("\r ").rpartition("\r")[2]
     return bool(record.msg)
 
@@ -113,7 +116,7 @@ def literal(text: str) -> Any:
 
 
 def main() -> int:
-    """Execute a stage and put its notebook in place as a whole; one clear line and status 1 if it fails."""
+    """Execute a stage and put its notebook in place when it has succeeded; one line on stderr and status 1 if it fails."""
     parser = argparse.ArgumentParser(prog="python -m lib.pipeline.execute", description=__doc__)
     parser.add_argument("stage", help="name of a notebook, such as 2_train")
     parser.add_argument("output", type=Path, help="the executed notebook")
@@ -128,35 +131,38 @@ def main() -> int:
         known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
         print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
         return 2
-    known = list(papermill.inspect_notebook(source))
+    known = papermill.inspect_notebook(source)
     if unknown := [name for name in parameters if name not in known]:
         parser.error(f"{arguments.stage} has no parameter '{unknown[0]}': choose of {', '.join(known)}")
     about = "/".join(str(parameters[key]) for key in ("law", "system", "variant") if key in parameters) or "all runs"
     logging.basicConfig(level=logging.WARNING, format=f"{arguments.stage} {about}: %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(one_line)
-    # a line of progress every few seconds, which the log shows and the notebook does not keep
-    os.environ.setdefault("TQDM_MININTERVAL", "5")
-    for name, value in {"PYTHONPATH": str(paths.ROOT), **keeping_freed_memory()}.items():
-        os.environ.setdefault(name, value)
     failed = arguments.output.with_name(f".failed-{arguments.output.name}")
     try:
-        with atomic_write(arguments.output) as scratch:
+        workspace = paths.workspace(str(parameters.get("profile", literal(known["profile"]["default"]))))
+        with atomic_write(arguments.output) as partial, scratch_folder(workspace) as folder:
             try:
-                run_notebook(source, scratch, parameters)
+                run_notebook(source, partial, parameters, folder)
             except PapermillExecutionError:
-                scratch.replace(failed)
+                partial.replace(failed)
                 raise
-            nbformat.write(compact(normalize_outputs(nbformat.read(scratch, 4))), scratch)
+            nbformat.write(compact(normalize_outputs(nbformat.read(partial, 4))), partial)
     except PapermillExecutionError as error:
-        place = f"; see {failed}" if error.ename != "InputError" else ""
-        print(f"{arguments.stage} of {about} failed: {error.ename}: {error.evalue}{place}", file=sys.stderr)
-        return 1
-    except (RuntimeError, TimeoutError, OSError, NoSuchKernel) as error:
-        print(f"{arguments.stage} of {about} failed: {error}", file=sys.stderr)
-        return 1
+        place = f"; see {paths.shown(failed)}" if error.ename != "InputError" else ""
+        return _fail(f"{arguments.stage} of {about} failed: {error.ename}: {error.evalue}{place}")
+    except (InputError, RuntimeError, TimeoutError, OSError, NoSuchKernel) as error:
+        return _fail(f"{arguments.stage} of {about} failed: {error}")
+    except KeyboardInterrupt:  # of which the user knows, and the batch tells what follows
+        return 130
     failed.unlink(missing_ok=True)
     return 0
+
+
+def _fail(text: str) -> int:
+    """Print what failed as one line, and give the exit status."""
+    print(" ".join(text.split()), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,16 @@ from lib.network.catalogue import LARGER, SIMULATED
 from lib.network.recipe import recipe_of
 from lib.network.variants import get_variant
 from lib.physics.systems import parse_system
-from lib.profiles import get_profile
-from lib.report.results import ENERGIES, LARGER_PART, PARTS
+from lib.report.results import ENERGIES, LARGER_PART, PARTS, finished_runs
 from lib.runs import Run, System
 
 SPLITS = ("train", "validation", "test")
-DEMONSTRATED = ("spring", 2, "reciprocal")
+DEMO = ("spring", 2, "reciprocal")
+"""Law, dimension and variant of the rendered demo."""
 TRIALS = paths.ROOT / "benchmarks" / "losses.csv"
-"""Losses and heads compared, which the report tells."""
+"""Comparison of losses that the report shows."""
 GRAPHS_PER_SECOND = 7_000
-"""That one core trains on, about."""
+"""Training graphs that one core takes in a second, about."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class Job:
     notebook: Path
     """The executed notebook."""
     parameters: dict[str, Any]
-    inputs: list[Path]
+    reads: list[Path]
+    """Files that it reads, besides its code."""
     outputs: list[Path]
-    depends: dict[str, Any] = field(default_factory=dict)
-    """Further values whose change calls for a new run."""
+    """Files that it writes, besides its notebook."""
     memory: int = 2_000
     """Peak memory, MB."""
     seconds: float = 20
-    """Of one core, about, on the full profile: what the time left is told by."""
+    """Seconds of one core that it takes on the full profile, about; the time left is estimated from them."""
     parallel: bool = False
     """Whether more than one core makes it faster."""
 
@@ -50,74 +51,64 @@ class Job:
         """Name of the job's rule."""
         return f"{self.stage}_{self.label}".replace("/", "_").replace("-", "_")
 
+    @property
+    def inputs(self) -> list[Path]:
+        """Files whose change calls for a new execution: the notebook and what it imports, and what it reads."""
+        return [*code(self.stage), *self.reads]
+
 
 def data(system: System, profile: str, *splits: str) -> list[Path]:
-    """Data files of the splits."""
-    return [paths.dataset(system, split, profile) for split in splits or SPLITS]
+    """Data files of the splits (all by default), each with its record."""
+    files = [paths.dataset(system, split, profile) for split in splits or SPLITS]
+    return [*files, *(file.with_suffix(".json") for file in files)]
+
+
+def weights(run: Run) -> list[Path]:
+    """A run's weights and their card."""
+    return [paths.weights(run), paths.weights(run).with_suffix(".json")]
 
 
 def simulation_job(system: System, profile: str) -> Job:
     """Stage 1, one a system."""
-    files = data(system, profile)
+    folder = paths.outputs_of_system(system, profile)
     return Job(
         "1_simulate",
         str(system),
-        paths.outputs_of_system(system, profile) / "1_simulate.ipynb",
+        folder / "1_simulate.ipynb",
         {"system": str(system), "profile": profile},
-        code("1_simulate"),
-        [*files, *(file.with_suffix(".json") for file in files), paths.outputs_of_system(system, profile) / "trajectory.gif"],
-        depends=_budget(profile, "trajectories"),
+        [],
+        [*data(system, profile), folder / "trajectory.gif"],
+        parallel=True,
     )
 
 
 def training_job(run: Run, retrain: bool) -> Job:
     """Stage 2: training, or only its report where the run has weights and is not to be trained again."""
-    source = code("2_train")
-    weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
-    trains = retrain or not weights[0].exists()
-    reads = data(run.system, run.profile)
-    written = [paths.outputs(run) / "training.json"]
-    if trains:
-        return _of(
-            run,
-            "2_train",
-            [*source, *reads],
-            [*written, *weights, paths.encoding(run), paths.trained_mark(run)],
-            depends=asdict(recipe_of(run)),
-            parallel=True,
-            seconds=recipe_of(run).graphs / GRAPHS_PER_SECOND,
-        )
-    return _of(run, "2_train", [*source, *reads, *weights], written, depends=asdict(recipe_of(run)))
+    reads, written = data(run.system, run.profile), [paths.outputs(run) / "training.json"]
+    if not retrain and paths.weights(run).exists():
+        return _job_of_run(run, "2_train", [*reads, *weights(run)], written)
+    made = [*written, *weights(run), paths.encoding(run), paths.trained_mark(run)]
+    seconds = recipe_of(run).graphs / GRAPHS_PER_SECOND
+    return _job_of_run(run, "2_train", reads, made, parallel=True, seconds=seconds)
 
 
 def analysis_job(run: Run) -> Job:
     """Stage 3."""
-    reads = [paths.weights(run), paths.encoding(run), *data(run.system, run.profile, "validation", "test")]
-    return _of(
-        run,
-        "3_message_analysis",
-        [*code("3_message_analysis"), *reads],
-        [paths.outputs(run) / name for name in ("messages.json", "messages.png", "formation.gif")],
-        memory=5_000,
-    )
+    reads = [*weights(run), paths.encoding(run), *data(run.system, run.profile, "validation", "test")]
+    written = [paths.outputs(run) / name for name in ("messages.json", "messages.png", "formation.gif")]
+    return _job_of_run(run, "3_message_analysis", reads, written, memory=5_000)
 
 
 def distillation_job(run: Run, engine: str) -> Job:
     """Stage 4, by an engine of `lib.distillation.engines`."""
-    out = paths.outputs(run)
-    fronts = [out / f"front-{channel}.csv" for channel in range(1, run.system.dim + 1)]
-    fronts += [out / f"front-node-{axis}.csv" for axis in "xyz"[: run.system.dim]]
-    return _of(
+    fronts = [f"front-{channel}.csv" for channel in range(1, run.system.dim + 1)]
+    fronts += [f"front-node-{axis}.csv" for axis in "xyz"[: run.system.dim]]
+    return _job_of_run(
         run,
         "4_symbolic_regression",
-        [
-            *code("4_symbolic_regression"),
-            paths.weights(run),
-            *data(run.system, run.profile),
-        ],
-        [out / "verdict.json", out / "closed_form.json", *fronts],
-        also={"engine": engine},
-        depends=_budget(run.profile, "regression_edges", "evaluations", "fitting_graphs"),
+        [*weights(run), *data(run.system, run.profile)],
+        [paths.outputs(run) / name for name in ("verdict.json", "closed_form.json", *fronts)],
+        {"engine": engine},
         seconds=20 * run.system.dim,
     )
 
@@ -128,100 +119,111 @@ def has_energies(run: Run) -> bool:
 
 
 def energies_job(run: Run, engine: str, runs: list[Run]) -> Job:
-    """Stage 7, of runs whose network has energies; its drift is told beside that of others of the system, if there are any."""
+    """Stage 7, of runs whose network has energies; it compares their drift with that of other runs of the system, if any."""
     others = [replace(run, variant=variant) for variant in ("bottleneck", "reciprocal")]
-    beside = [paths.weights(other) for other in others if other in runs or paths.weights(other).exists()]
-    reads = [paths.weights(run), *beside, *data(run.system, run.profile, "validation", "test")]
-    return _of(
+    compared = [file for other in others if other in runs or paths.weights(other).exists() for file in weights(other)]
+    return _job_of_run(
         run,
         "7_hamiltonian",
-        [*code("7_hamiltonian"), *reads],
-        [paths.outputs(run) / name for name in ("potential.json", "front-potential.csv")],
-        also={"engine": engine},
+        [*weights(run), *compared, *data(run.system, run.profile, "validation", "test")],
+        [paths.outputs(run) / name for name in (ENERGIES, "front-potential.csv")],
+        {"engine": engine},
     )
 
 
 def larger_system_job(stage: str, run: Run, retrain: bool, engine: str) -> Job:
-    """Stages 8 and 9, which make, learn and distil a larger system in one notebook."""
-    weights = [paths.weights(run), paths.weights(run).with_suffix(".json")]
-    trains = retrain or not weights[0].exists()
+    """Stages 8 and 9, each of which simulates or fetches, learns and distils a larger system in one notebook."""
+    trains = retrain or not paths.weights(run).exists()
     return Job(
         stage,
         str(run),
         paths.outputs(run) / f"{stage}.ipynb",
         {"variant": run.variant, "seed": run.seed, "profile": run.profile, "engine": engine},
-        [*code(stage), *([] if trains else weights)],
-        [paths.outputs(run) / LARGER_PART, *([*weights, paths.trained_mark(run)] if trains else [])],
+        [] if trains else weights(run),
+        [paths.outputs(run) / LARGER_PART, *([*weights(run), paths.trained_mark(run)] if trains else [])],
         memory=3_000,
         seconds=60,
     )
 
 
 def demo_job(profile: str) -> Job:
-    """Stage 0, which tells the story of one run."""
-    law, dimension, variant = DEMONSTRATED
+    """Stage 0, all steps on one run."""
+    law, dimension, variant = DEMO
     run = Run(System(law, dimension), variant, profile=profile)
     return Job(
         "0_demo",
         str(run),
         paths.workspace(profile) / "outputs" / "0_demo.ipynb",
         {"law": law, "dimension": dimension, "variant": variant, "profile": profile},
-        [*code("0_demo"), paths.weights(run), *data(run.system, profile)],
+        [*weights(run), *data(run.system, profile)],
         [],
         memory=4_000,
         seconds=180,
     )
 
 
-def extensions_job(runs: list[Run], profile: str) -> Job:
-    """Stage 5, one for all runs."""
-    reads = [paths.outputs(run) / name for run in runs for name in PARTS]
-    reads += [paths.encoding(run) for run in runs]
-    flat = [run for run in runs if run.system.dim == 2]
-    reads += [paths.weights(run) for run in flat if run.variant == "l1"]
-    validations = [file for run in flat for file in data(run.system, profile, "validation")]
+def extensions_job(runs: list[Run], profile: str, before: list[Job]) -> Job:
+    """Stage 5, one for all runs, which follows the jobs `before` it."""
+    compared = _compared(runs, profile)
+    flat = [run for run in compared if run.system.dim == 2]
+    reads = [paths.encoding(run) for run in compared]
+    reads += [file for run in flat if run.variant == "l1" for file in weights(run)]
+    reads += [file for run in flat for file in data(run.system, profile, "validation")]
     return Job(
         "5_extensions",
         "all",
         paths.workspace(profile) / "outputs" / "5_extensions.ipynb",
         {"profile": profile},
-        [*code("5_extensions"), *reads, *dict.fromkeys(validations)],
+        _available([*_results(compared), *reads], before),
         [paths.workspace(profile) / "outputs" / "without_network.csv"],
         seconds=120,
     )
 
 
-def report_job(runs: list[Run], larger: list[Run], profile: str) -> Job:
-    """Stage 6, one for all runs, those of larger systems among them."""
-    reads = [paths.outputs(run) / name for run in runs for name in PARTS]
-    reads += [paths.outputs(run) / ENERGIES for run in runs if has_energies(run)]
-    reads += [paths.outputs(run) / LARGER_PART for run in larger]
+def report_job(runs: list[Run], profile: str, before: list[Job]) -> Job:
+    """Stage 6, one for all runs, those of larger systems among them, which follows the jobs `before` it."""
+    reads = [paths.outputs(replace(run, profile=profile)) / LARGER_PART for run in LARGER.values()]
+    # it lists the systems by their rendered simulations
+    simulations = [job.notebook for job in before if job.stage == "1_simulate"]
     return Job(
         "6_report",
         "all",
         paths.workspace(profile) / "outputs" / "6_report.ipynb",
         {"profile": profile},
-        [*code("6_report"), paths.REFERENCE, TRIALS, *reads],
+        [paths.REFERENCE, TRIALS, *simulations, *_available([*_results(_compared(runs, profile)), *reads], before)],
         [paths.results(profile), paths.workspace(profile) / "outputs" / "README.md"],
     )
 
 
-def _budget(profile: str, *names: str) -> dict[str, Any]:
-    return {name: asdict(get_profile(profile))[name] for name in names}
+def _compared(runs: list[Run], profile: str) -> list[Run]:
+    """The runs asked for, and all others whose results are in the workspace: the table has a row of each."""
+    return list(dict.fromkeys([*runs, *finished_runs(profile)]))
 
 
-def _of(run: Run, stage: str, inputs: list[Path], outputs: list[Path], also: dict[str, Any] | None = None, **rest: Any) -> Job:
+def _results(runs: list[Run]) -> list[Path]:
+    return [paths.outputs(run) / name for run in runs for name in (*PARTS, ENERGIES)]
+
+
+def _available(files: Iterable[Path], before: list[Job]) -> list[Path]:
+    """Of the files, those that a job makes and those that are there already."""
+    made = {file for job in before for file in job.outputs}
+    return [file for file in dict.fromkeys(files) if file in made or file.exists()]
+
+
+def _job_of_run(
+    run: Run, stage: str, reads: list[Path], outputs: list[Path], also: dict[str, Any] | None = None, **rest: Any
+) -> Job:
     parameters = {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile} | (also or {})
-    return Job(stage, str(run), paths.outputs(run) / f"{stage}.ipynb", parameters, inputs, outputs, **rest)
+    return Job(stage, str(run), paths.outputs(run) / f"{stage}.ipynb", parameters, reads, outputs, **rest)
 
 
 def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool = False, engine: str = "operon") -> list[Job]:
-    """All jobs that lead to the report on the given runs; with `everything`, those that belong to no run of them too.
+    """All jobs that lead to the report on the given runs; with `everything`, those that belong to none of them too.
 
     In the order in which they are begun where nothing else decides: a system with its runs, then the next.
     """
     systems = [run.system for run in runs] + [parse_system(name) for name in SIMULATED if everything]
-    work = []
+    work: list[Job] = []
     for system in dict.fromkeys(systems):
         work.append(simulation_job(system, profile))
         for run in (run for run in runs if run.system == system):
@@ -230,4 +232,4 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
     larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
     work += [demo_job(profile)] if everything else []
     work += [larger_system_job(stage, run, retrain, engine) for stage, run in larger.items()]
-    return [*work, extensions_job(runs, profile), report_job(runs, [*larger.values()], profile)]
+    return [*work, extensions_job(runs, profile, work), report_job(runs, profile, work)]

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from lib import paths
+from lib.errors import InputError
 from lib.files import read_json, write_text
 from lib.network.catalogue import LARGER, parse_folder
 from lib.network.variants import FURTHER, VARIANTS
 from lib.physics.laws import LAWS
+from lib.physics.systems import parse_system
 from lib.profiles import get_profile
-from lib.runs import Run
+from lib.runs import Run, System
+
+log = logging.getLogger(__name__)
+
+Parsed = TypeVar("Parsed")
 
 COLUMNS = [
     "system",
@@ -73,11 +81,26 @@ LARGER_PART = "result.json"
 
 
 def finished_runs(profile: str) -> list[Run]:
-    """Runs of a profile that were trained and read, most of them distilled too."""
+    """Runs of a profile that were trained and analysed, most of them distilled too; other folders are named in a warning."""
     get_profile(profile)
     found = paths.workspace(profile).glob(f"outputs/*/*/{READ[0]}")
     folders = sorted(path.parent for path in found if all((path.parent / part).exists() for part in READ))
-    return [parse_folder(folder.parent.name, folder.name, profile) for folder in folders]
+    return _known(folders, lambda folder: parse_folder(folder.parent.name, folder.name, profile))
+
+
+def simulated(outputs: Path) -> list[System]:
+    """Systems whose rendered simulation lies below `outputs`, by name; other folders are named in a warning."""
+    return _known(sorted(path.parent for path in outputs.glob("*/1_simulate.ipynb")), lambda folder: parse_system(folder.name))
+
+
+def _known(folders: list[Path], parse: Callable[[Path], Parsed]) -> list[Parsed]:
+    parsed = []
+    for folder in folders:
+        try:
+            parsed.append(parse(folder))
+        except InputError as error:
+            log.warning("%s is left out: %s", paths.shown(folder), error)
+    return parsed
 
 
 def of_card(card: dict[str, Any]) -> dict[str, Any]:

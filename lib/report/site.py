@@ -16,6 +16,7 @@ from lib import paths
 from lib.network.catalogue import LARGER, parse_run
 from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
+from lib.report.results import simulated
 from lib.report.tables import OVERVIEWS, STAGES, TITLES
 from lib.runs import Run
 
@@ -61,8 +62,7 @@ def stage(source: Path) -> None:
     )
     larger = {str(run.system) for run in LARGER.values()}
     runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples() if row.system not in larger]
-    simulated = sorted(path.parent.name for path in OUTPUTS.glob("*/1_simulate.ipynb"))
-    systems = list(dict.fromkeys([*(str(run.system) for run in runs), *simulated]))
+    systems = list(dict.fromkeys([*(str(run.system) for run in runs), *map(str, simulated(OUTPUTS))]))
     for system in systems:
         (source / f"{system}.md").write_text(_of_system(system, [r for r in runs if str(r.system) == system]), encoding="utf-8")
     (source / "index.md").write_text(

@@ -17,7 +17,6 @@ from lib.files import write_text
 from lib.network.catalogue import LARGER, parse_run
 from lib.network.variants import ABLATIONS, VARIANTS, get_variant
 from lib.physics.laws import get_law
-from lib.physics.systems import parse_system
 from lib.report import results
 from lib.runs import Run, System
 
@@ -165,10 +164,7 @@ def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> st
     larger systems."""
     overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items()]
     places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
-    systems = sorted(
-        (parse_system(path.parent.name) for path in outputs.glob("*/1_simulate.ipynb")),
-        key=lambda s: (places.get(str(s), len(places)), str(s)),
-    )
+    systems = sorted(results.simulated(outputs), key=lambda s: (places.get(str(s), len(places)), str(s)))
     parts = [
         "# Results",
         f"The whole story on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "

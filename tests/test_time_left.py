@@ -17,7 +17,7 @@ from lib.pipeline.stages import jobs
 def log(monkeypatch, capsys):
     """The batch's log with three jobs of a minute on two cores, its clock, and what it said since it was last asked."""
     monkeypatch.syspath_prepend(paths.ROOT / "workflow")
-    left = import_module("snakemake_logger_plugin_left")
+    left = import_module("snakemake_logger_plugin_time_left")
     monkeypatch.setattr(left, "expected", {name: (f"stage {name}", 60.0) for name in "abc"})
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])

@@ -1,4 +1,4 @@
-"""What is left to do, a line for each job that ends. Snakemake finds it by its name, as `--logger left`."""
+"""The batch's log: a line for each job that ends, with the time left. Snakemake finds it as `--logger time-left`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PRIOR = 120.0
 """Seconds of work for which the expected pace is believed, before the measured one outweighs it."""
 
 expected: dict[str, tuple[str, float]] = {}
-"""Of each rule what it does, and the seconds of one core it takes, about. The Snakefile fills it in."""
+"""By rule: words for what it does, and the seconds of one core that it takes, about. The Snakefile fills it in."""
 
 
 class LogHandler(LogHandlerBase):
@@ -34,28 +34,28 @@ class LogHandler(LogHandlerBase):
         self.ended: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """What a record is worth saying, to the log."""
+        """Print what of a record a user needs to know."""
         match getattr(record, "event", None):
             case LogEvent.RESOURCES_INFO:
                 self.cores = getattr(record, "cores", None) or self.cores
             case LogEvent.RUN_INFO:
                 self.total = [rule for rule in record.stats if rule in expected]
-                self.say(f"{len(self.total)} jobs, {self.left()}")
+                self.say(f"{len(self.total)} jobs, {self.time_left()}")
             case LogEvent.JOB_INFO:
                 self.rules[record.jobid] = record.rule_name
             case LogEvent.JOB_FINISHED if (rule := self.rules.get(record.job_id)) in expected:
                 self.ended.append(rule)
-                self.say(f"{len(self.ended)} of {len(self.total)} done, {self.left()}: {expected[rule][0]}")
+                self.say(f"{len(self.ended)} of {len(self.total)} done, {self.time_left()}: {expected[rule][0]}")
             case None | LogEvent.ERROR if record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG:
                 self.say(self.format(record))
 
-    def left(self) -> str:
-        """The time left: the work left, at the pace of the work done."""
+    def time_left(self) -> str:
+        """The work that remains at the pace of the work done, in words."""
         work, done = (sum(expected[rule][1] for rule in rules) for rules in (self.total, self.ended))
         pace = ((time.monotonic() - self.began) * self.cores + PRIOR) / (done + PRIOR)
         minutes = (work - done) * pace / self.cores / 60
         return f"some {minutes:.0f} min left" if minutes > 1 else "a minute left" if minutes else "none left"
 
     def say(self, text: str) -> None:
-        """A line of the log."""
+        """Print a line of the log."""
         print(text, file=sys.stderr, flush=True)
