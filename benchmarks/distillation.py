@@ -59,7 +59,7 @@ def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
     edges = edges.take(np.random.default_rng(seed).choice(len(edges.messages), budget.regression_edges, replace=False))
     started = time.perf_counter()
     turned = edges.messages @ unmixing.unmix(edges.messages, edges.inputs).matrix
-    fronts = regression.regress(edges.inputs, turned, input_names(system.dim), evaluations=budget.evaluations, seed=100 * seed)
+    fronts = regression.regress(edges.inputs, turned, input_names(system.dim), evaluations=budget.evaluations, seed=seed)
     judged = verdict.judge([front.table for front in fronts], system, verdict.frozen_probe(system))
     return judged.recovered and judged.gauge == gauge, time.perf_counter() - started
 

@@ -1,13 +1,11 @@
 """Engines: PySR's path up to where Julia is needed, and what an interrupted search leaves."""
 
 import json
-import os
+import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -16,7 +14,8 @@ import pandas as pd
 import pytest
 
 from lib import paths
-from lib.distillation import engines, pysr_process, regression
+from lib.distillation import engines, pysr_process
+from lib.distillation.engines import Task
 from lib.errors import InputError
 
 without_julia = pytest.mark.skipif(
@@ -40,18 +39,24 @@ def test_without_julia_the_search_ends_in_one_line(task):
 
 
 @without_julia
-def test_without_julia_the_engine_says_how_to_get_it(monkeypatch):
-    monkeypatch.setattr(engines, "_install_pysr", lambda: None)
+def test_without_julia_the_engine_says_how_to_get_it():
     with pytest.raises(InputError) as raised:
-        engines.pysr(np.zeros((5, 1)), np.zeros(5), ["r"], 10, 0)
+        engines.pysr(Task(np.zeros((5, 1)), np.zeros(5), ["r"], 10, 0))
     assert "https://julialang.org/install" in str(raised.value) and len(str(raised.value).splitlines()) == 1
 
 
-def test_what_cannot_be_installed_says_so_in_one_line(monkeypatch):
-    monkeypatch.setattr(engines, "_installed", lambda package: False)
-    monkeypatch.setattr(engines, "PYSR", "pysr<0")
-    with pytest.raises(InputError, match=r"PySR could not be installed \(.*\): pip install 'pysr<0', or use engine operon"):
-        engines._install_pysr()
+def test_a_missing_engine_says_how_to_install_it_and_installs_nothing(monkeypatch):
+    calls = []
+
+    def version(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(engines, "version", version)
+    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **_: calls.append(arguments))
+    with pytest.raises(InputError) as raised:
+        engines.get_engine("pysr")
+    assert re.fullmatch(r"engine pysr is not installed: pip install 'pysr[<>=.,\d]+', or use engine operon", str(raised.value))
+    assert not calls
 
 
 class Searching:
@@ -91,42 +96,23 @@ def test_a_stopped_search_gives_its_hall_of_fame(tmp_path):
         assert engines.hall_of_fame(path) == ["1.5"]
 
 
-@contextmanager
-def interrupt(after):
-    """Interrupts this process, which heeds it, so many seconds later."""
-    # whoever started the tests may have had interrupts ignored
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    stop = threading.Timer(after, os.kill, [os.getpid(), signal.SIGINT])
-    stop.start()
-    try:
-        yield
-    finally:
-        stop.cancel()
-        signal.signal(signal.SIGINT, before)
-
-
-def test_an_interrupted_regression_keeps_what_its_engine_has_found(monkeypatch):
-    def patient(x, y, names, evaluations, seed, functions):
-        assert engines.STOPPED.wait(60)
-        return ["r", "r**2"]
-
-    monkeypatch.setitem(engines.ENGINES, "patient", (patient, "numpy"))
-    x = np.linspace(1, 2, 20)[:, None]
-    with interrupt(0.5):
-        fronts = regression.regress(x, np.hstack([x**2, x]), ["r"], evaluations=1, engine="patient")
-    assert [front.table["expression"].iloc[-1] for front in fronts] == ["r**2", "r"]
-
-
-def test_operon_is_stopped_within_a_search():
-    x = np.random.default_rng(0).uniform(1, 3, (200, 2))
-    with interrupt(2.0):
-        (front,) = regression.regress(x, x[:, :1] ** 2 / x[:, 1:], ["r", "m1"], evaluations=10**9)
-    assert front.seconds < 60
-    assert front.table["loss"].min() < 1e-6
-
-
 def test_operon_repeats_itself_step_by_step():
     x = np.random.default_rng(0).uniform(1, 3, (200, 2))
-    search = {"evaluations": 3 * engines.STEP, "seed": 5, "functions": ()}
-    first, again = (engines.operon(x, np.sin(x[:, 0]) / x[:, 1], ["r", "m1"], **search) for _ in range(2))
-    assert first == again and len(first) > 3
+    task = Task(x, np.sin(x[:, 0]) / x[:, 1], ["r", "m1"], evaluations=3 * engines.STEP, seed=5)
+    first, again = engines.operon(task), engines.operon(task)
+    assert first == again and len(first.candidates) > 3 and first.evaluations == task.evaluations
+
+
+def test_operon_spends_what_it_is_given_and_tells_what_it_spent():
+    x = np.random.default_rng(0).uniform(1, 3, (200, 2))
+    task = Task(x, x[:, 0] / x[:, 1], ["r", "m1"], evaluations=3 * engines.STEP + 1, seed=0)
+    assert engines.operon(task).evaluations == task.evaluations
+    task.stop.set()
+    stopped = engines.operon(task)
+    assert stopped.evaluations == task.evaluations // 3 and stopped.candidates
+
+
+def test_operon_writes_small_constants_in_full():
+    x = np.random.default_rng(0).uniform(1, 3, (200, 1))
+    found = engines.operon(Task(x, 1.2345e-12 * x[:, 0], ["r"], evaluations=1_000, seed=0))
+    assert any(re.search(r"0\.0{8,}\d*[1-9]", text) for text in found.candidates)

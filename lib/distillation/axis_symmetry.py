@@ -17,6 +17,7 @@ import sympy
 from lib.distillation.expressions import parse, symbols
 from lib.distillation.refit import Function, refitted
 from lib.distillation.regression import Front, pareto
+from lib.distillation.scaling import spread
 
 
 def swap_axes(expression: sympy.Expr, one: str, other: str) -> sympy.Expr:
@@ -38,10 +39,10 @@ def along_all_axes(expression: sympy.Expr, own: int, vectors: list[list[str]]) -
 
 def fit_constants(expression: sympy.Expr, x: np.ndarray, y: np.ndarray, names: list[str]) -> sympy.Expr:
     """An expression with the constants that make it y [rows] best, at inputs [rows, inputs]."""
-    spread = float(y.std()) or 1.0
+    unit = spread(y)
 
     def residual(function: Function) -> np.ndarray:
-        return (function(*x.T) - y) / spread
+        return (function(*x.T) - y) / unit
 
     return refitted([expression], [names], residual, scale=1.0)[0]
 
@@ -56,11 +57,11 @@ def with_swapped_axes(fronts: list[Front], x: np.ndarray, targets: np.ndarray, n
     def with_the_others(own: int) -> Front:
         started = time.monotonic()
         y = targets[:, own].astype(float)
-        candidates = [str(text) for text in fronts[own].table["expression"]]
+        candidates = [parse(text, names) for text in fronts[own].table["expression"]]
         for axis, front in zip(axes, fronts, strict=True):
             if axis != axes[own]:
                 offered = (swap_axes(parse(text, names), axis, axes[own]) for text in front.table["expression"])
-                candidates += [str(fit_constants(expression, x, y, names)) for expression in offered]
+                candidates += [fit_constants(expression, x, y, names) for expression in offered]
         table = pareto(candidates, x, y, names)
         return replace(fronts[own], table=table, seconds=fronts[own].seconds + time.monotonic() - started)
 

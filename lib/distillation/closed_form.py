@@ -22,8 +22,9 @@ import torch
 from scipy.optimize import least_squares, minimize_scalar
 
 from lib.distillation.axis_symmetry import along_all_axes
-from lib.distillation.expressions import parse, rounded, simplest
+from lib.distillation.expressions import parse
 from lib.distillation.refit import in_conditions, with_free_constants
+from lib.distillation.simplification import rounded, simplest
 from lib.network.losses import relative
 from lib.physics.forces import input_names, pair_inputs
 from lib.physics.laws import get_law

@@ -52,12 +52,19 @@ def distil_messages(
     def distilled(reading: Projection, fronts: list[Front]) -> Distilled:
         return Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
 
-    for reading in projections.of_run(model, run, trajectories):
+    for number, reading in enumerate(projections.of_run(model, run, trajectories)):
         typical = reading.of_edges(everything).without_outliers()
         if discontinuity := discontinuities.find(typical.inputs, typical.messages):
             typical = typical.take(discontinuity.clear(typical.inputs))
         drawn = typical.take(rng.choice(len(typical.messages), edges, replace=False))
-        fronts = regression.regress(drawn.inputs, drawn.messages, names, discontinuity=discontinuity, **search)
+        fronts = regression.regress(
+            drawn.inputs,
+            drawn.messages,
+            names,
+            purpose=f"messages {number}",
+            discontinuity=discontinuity,
+            **search,
+        )
         yield distilled(reading, fronts)
     yield distilled(
         replace(reading, axis_symmetric=True), axis_symmetry.with_swapped_axes(fronts, drawn.inputs, drawn.messages, names)
@@ -85,4 +92,4 @@ def distil_node(
     size = np.linalg.norm(targets, axis=1)
     usual = np.flatnonzero(size < np.quantile(size, extraction.OUTLIER_QUANTILE))
     drawn = rng.choice(usual, bodies, replace=False)
-    return regression.regress(inputs[drawn], targets[drawn], closed_form.node_names(run.system.dim), **search)
+    return regression.regress(inputs[drawn], targets[drawn], closed_form.node_names(run.system.dim), purpose="node", **search)

@@ -2,49 +2,73 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
-import logging
 import math
 import os
 import subprocess
 import sys
 import tempfile
 import threading
+import tomllib
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from lib import paths
 from lib.distillation.pysr_process import NO_JULIA
 from lib.errors import InputError
 from lib.registry import Registry
 
-log = logging.getLogger(__name__)
-
 OPERATORS = "add,sub,mul,div"
 MAX_LENGTH = 30
 STEP = 10_000
-"""Evaluations after which Operon can be stopped: about a second."""
-PYSR = "pysr>=1.5,<3"
-STOPPED = threading.Event()
-"""Set to end searches under way with what they have found."""
+"""Evaluations after which Operon can be stopped: about a second, and no fewer than two generations take. From a
+population without offspring Operon 0.6.2 does not go on, but ends the process."""
+DECIMALS = 50
+"""With which Operon writes a constant, never in scientific notation: its single precision ends at 1e-38."""
 
 Candidates = list[str]
-Engine = Callable[[np.ndarray, np.ndarray, list[str], int, int, Sequence[str]], Candidates]
-"""engine(x [rows, inputs], y [rows], names, evaluations, seed, functions): expressions in the names, none too complex
-to read, of sums, products, quotients and the functions named: `log`, `exp`, `sqrt`, or `pow` for any powers."""
 
 
-def operon(
-    x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int, functions: Sequence[str] = ()
-) -> Candidates:
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One search."""
+
+    x: np.ndarray
+    """[rows, inputs]"""
+    y: np.ndarray
+    """[rows]"""
+    names: list[str]
+    """Of the inputs."""
+    evaluations: int
+    """Expressions that may be evaluated."""
+    seed: int
+    functions: Sequence[str] = ()
+    """That may stand in expressions besides sums, products and quotients: `log`, `exp`, `sqrt`, or `pow` for any powers."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set to end the search with what it has found."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an engine found."""
+
+    candidates: Candidates
+    """Expressions in the inputs' names, none too complex to read."""
+    evaluations: int | None
+    """Spent; None where a search that was stopped does not tell."""
+
+
+Engine = Callable[[Task], Found]
+
+
+def operon(task: Task) -> Found:
     """Operon's Pareto front of error and length, or what of it was found when it is stopped.
 
     One thread, so that a seed decides all; in steps, each from the population that the last one left.
@@ -52,102 +76,88 @@ def operon(
     from pyoperon.sklearn import SymbolicRegressor
 
     warnings.filterwarnings("ignore", "Model contains no variables")  # a constant is an answer
+    steps = max(1, task.evaluations // STEP)
     regressor = SymbolicRegressor(
-        allowed_symbols=",".join([OPERATORS, *functions, "constant", "variable"]),
+        allowed_symbols=",".join([OPERATORS, *task.functions, "constant", "variable"]),
         objectives=["mse", "length"],
         max_length=MAX_LENGTH,
         population_size=1000,
         pool_size=1000,
         generations=10_000,
-        max_evaluations=min(STEP, evaluations),
+        max_evaluations=math.ceil(task.evaluations / steps),
         optimizer_iterations=5,
         n_threads=1,
         warm_start=True,
     )
-    for state in np.random.SeedSequence(seed).generate_state(math.ceil(evaluations / STEP)):
-        regressor.set_params(random_state=int(state)).fit(x, y)
-        if STOPPED.is_set():
+    done = 0
+    for state in np.random.SeedSequence(task.seed).generate_state(steps):
+        regressor.set_params(random_state=int(state)).fit(task.x, task.y)
+        done += 1
+        if task.stop.is_set():
             break
-    return [regressor.get_model_string(entry["tree"], 8, names) for entry in regressor.pareto_front_]
+    texts = [regressor.get_model_string(entry["tree"], DECIMALS, task.names) for entry in regressor.pareto_front_]
+    return Found(texts, task.evaluations * done // steps)
 
 
-def pysr(
-    x: np.ndarray, y: np.ndarray, names: list[str], evaluations: int, seed: int, functions: Sequence[str] = ()
-) -> Candidates:
+def pysr(task: Task) -> Found:
     """PySR's hall of fame, from a process of its own; a search that is stopped gives what it had found.
 
-    Raises `InputError` where PySR or its Julia cannot be had, `KeyboardInterrupt` if it is stopped with nothing found.
+    Raises `InputError` where Julia cannot be had, `KeyboardInterrupt` if it is stopped with nothing found.
     """
-    _install_pysr()
-    with tempfile.TemporaryDirectory() as name, Path(name, "words").open("w+") as words:
+    with tempfile.TemporaryDirectory() as name, Path(name, "stderr").open("w+") as stderr:
         folder = Path(name)
-        np.savez(folder / "search.npz", x=x, y=y)
-        task = {"names": names, "evaluations": evaluations, "seed": seed, "functions": list(functions)}
-        (folder / "search.json").write_text(json.dumps(task))
+        np.savez(folder / "search.npz", x=task.x, y=task.y)
+        options = {"names": task.names, "evaluations": task.evaluations, "seed": task.seed, "functions": list(task.functions)}
+        (folder / "search.json").write_text(json.dumps(options))
         environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "PYTHON_JULIACALL_THREADS": "1"}
         call = [sys.executable, "-P", "-m", "lib.distillation.pysr_process", name]
         search = subprocess.Popen(
-            call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=words, text=True, env=environment
+            call, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, text=True, env=environment
         )
-        while search.poll() is None:
-            if STOPPED.wait(1.0):
-                search.kill()
-                search.wait()
-        if STOPPED.is_set():
-            return hall_of_fame(folder / "search" / "hall_of_fame.csv")
-        words.seek(0)
-        said = words.read().strip().splitlines() or ["nothing said"]
+        try:
+            while search.poll() is None and not task.stop.wait(1.0):
+                pass
+        finally:
+            search.kill()
+            search.wait()
+        front = folder / "front.json"
+        if task.stop.is_set() and not front.exists():
+            return Found(hall_of_fame(folder / "search" / "hall_of_fame.csv"), None)
+        stderr.seek(0)
+        lines = stderr.read().strip().splitlines() or ["without a message"]
         if search.returncode == NO_JULIA:
             raise InputError(
-                f"PySR could not start ({said[-1]}): it fetches Julia at its first use, or takes one that is installed, "
+                f"PySR could not start ({lines[-1]}): it fetches Julia at its first use, or takes one that is installed, "
                 "see https://julialang.org/install; or use engine operon"
             )
         if search.returncode != 0:
-            raise InputError(f"PySR failed with status {search.returncode} ({said[-1]})")
-        return json.loads((folder / "front.json").read_text())
+            raise InputError(f"PySR failed with status {search.returncode} ({lines[-1]})")
+        return Found(json.loads(front.read_text()), task.evaluations)
 
 
 def hall_of_fame(path: Path) -> Candidates:
     """Equations of the file that PySR keeps while it searches, or of its copy; `KeyboardInterrupt` if there is none yet."""
-    # one of them is whole, the other may be under way: its last line has no end
+    # one of them is complete, the other may be being written: its last line has no end
     for file in (path.with_suffix(".csv.bak"), path):
         if file.exists() and (text := file.read_text(encoding="utf-8")).endswith("\n") and text.count("\n") > 1:
             return pd.read_csv(io.StringIO(text), dtype={"Equation": str})["Equation"].tolist()
     raise KeyboardInterrupt
 
 
-def _installed(package: str) -> bool:
-    # by its metadata, which pip writes last
-    try:
-        return bool(version(package))
-    except PackageNotFoundError:
-        return False
-
-
-def _install_pysr() -> None:
-    """Install PySR, where it is missing, into the environment that runs, whose other packages stay as they are."""
-    if _installed("pysr"):
-        return
-    with FileLock(Path(sys.prefix) / "pysr.lock"):
-        if _installed("pysr"):
-            return
-        log.warning("installing PySR; at its first search it fetches Julia too, which takes minutes, once")
-        kept = [f"{package}=={version(package)}" for package in ("numpy", "pandas", "scikit-learn", "sympy", "filelock")]
-        call = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PYSR, *kept]
-        done = subprocess.run(call, capture_output=True, text=True, check=False)
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["nothing said"])[-1]
-            raise InputError(f"PySR could not be installed ({last}): pip install '{PYSR}', or use engine operon")
-        importlib.invalidate_caches()
-
-
 ENGINES: Registry[tuple[Engine, str]] = Registry("engine", {"operon": (operon, "pyoperon"), "pysr": (pysr, "pysr")})
-"""Each with the package whose version it goes by."""
+"""Each with the package that it needs, whose version it goes by."""
 
 
 def get_engine(name: str) -> Engine:
-    """The registered engine of that name; `InputError` with the valid names otherwise."""
-    return ENGINES.find(name)[0]
+    """The registered engine of that name; `InputError` with the valid names otherwise, or how to install what it needs."""
+    engine, package = ENGINES.find(name)
+    try:
+        version(package)
+    except PackageNotFoundError:
+        extras = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+        wanted = " ".join(f"'{requirement}'" for requirement in extras.get(name, [package]))
+        raise InputError(f"engine {name} is not installed: pip install {wanted}, or use engine operon") from None
+    return engine
 
 
 def describe(name: str) -> str:

@@ -1,9 +1,48 @@
-"""Expressions: from text and back, evaluated, simplified and with shorter constants."""
+"""Expressions: read from text by a whitelist of syntax, evaluated, and counted."""
 
 from __future__ import annotations
 
+import ast
+import operator
+from collections.abc import Callable
+
 import numpy as np
 import sympy
+
+from lib.errors import InputError
+
+MAX_TEXT = 10_000
+"""Characters of an expression's text."""
+MAX_INTEGER_EXPONENT, MAX_EXPONENT = 100, 1_000.0
+"""Sizes of constant exponents; powers to an integer are expanded when an expression is simplified."""
+MAX_NUMBER = 1e300
+"""Size of a constant."""
+MAX_INTEGER = 2**53
+"""Size of an integer that is kept as one."""
+
+OPERATORS: dict[type, Callable[[sympy.Expr, sympy.Expr], sympy.Expr]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+RELATIONS: dict[type, Callable[[sympy.Expr, sympy.Expr], sympy.Basic]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+FUNCTIONS: dict[str, Callable[..., sympy.Expr]] = {
+    **{name: getattr(sympy, name) for name in ("log", "exp", "sqrt", "cbrt", "Abs", "sign", "Max", "Min")},
+    **{name: getattr(sympy, name) for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh")},
+    "abs": sympy.Abs,
+    "square": lambda x: x**2,
+    "cube": lambda x: x**3,
+    "inv": lambda x: 1 / x,
+    "neg": lambda x: -x,
+}
+"""By the names that SymPy and the engines write."""
 
 
 def symbols(names: list[str]) -> dict[str, sympy.Symbol]:
@@ -12,8 +51,81 @@ def symbols(names: list[str]) -> dict[str, sympy.Symbol]:
 
 
 def parse(text: str, names: list[str]) -> sympy.Expr:
-    """Expression of its text in the inputs' names."""
-    return sympy.sympify(text, locals=symbols(names))
+    """The expression that a text in the inputs' names says, in SymPy's or an engine's syntax (`^` is a power).
+
+    Nothing is executed: numbers, the names, + - * / **, `FUNCTIONS`, and Piecewise of comparisons are all that there is.
+    Raises `InputError` for anything else, and for numbers beyond all bounds.
+    """
+    shown = text if len(text) <= 80 else f"{text[:77]}..."
+    if len(text) > MAX_TEXT:
+        raise InputError(f"expression of {len(text)} characters, more than {MAX_TEXT}: {shown!r}")
+    try:
+        return _value(ast.parse(text.strip().replace("^", "**"), mode="eval").body, symbols(names))
+    except InputError as error:
+        raise InputError(f"{error}, in expression {shown!r}") from None
+    except (SyntaxError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise InputError(f"not an expression: {shown!r} ({type(error).__name__})") from None
+
+
+def _value(node: ast.expr, known: dict[str, sympy.Symbol]) -> sympy.Expr:
+    match node:
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+            return _bounded(sympy.sympify(number))
+        case ast.Name(id=name) if name in known:
+            return known[name]
+        case ast.Name(id=name):
+            raise InputError(f"unknown name {name!r}: choose of {', '.join(known)}")
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value(operand, known)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _value(operand, known)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            one, other = _value(left, known), _value(right, known)
+            if isinstance(op, ast.Pow):
+                _check_exponent(other)
+            found = _bounded(OPERATORS[type(op)](one, other))
+            # powers of powers are one power
+            _check_exponent(found.as_base_exp()[1])
+            return found
+        case ast.Call(func=ast.Name(id="Piecewise"), args=[_, *_] as cases, keywords=[]):
+            return sympy.Piecewise(*(_case(case, known) for case in cases))
+        case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]) if name in FUNCTIONS:
+            return _bounded(FUNCTIONS[name](*(_value(argument, known) for argument in arguments)))
+        case ast.Call(func=ast.Name(id=name)):
+            raise InputError(f"unknown function {name!r}: choose of {', '.join(FUNCTIONS)}, Piecewise")
+    raise InputError(f"{type(node).__name__} is no part of an expression")
+
+
+def _case(node: ast.expr, known: dict[str, sympy.Symbol]) -> tuple[sympy.Expr, sympy.Basic | bool]:
+    match node:
+        case ast.Tuple(elts=[value, ast.Constant(value=bool() as always)]):
+            return _value(value, known), always
+        case ast.Tuple(elts=[value, ast.Compare(left=left, ops=[op], comparators=[right])]) if type(op) in RELATIONS:
+            return _value(value, known), RELATIONS[type(op)](_value(left, known), _value(right, known))
+    raise InputError("a case of Piecewise is (expression, comparison) or (expression, True)")
+
+
+def _check_exponent(exponent: sympy.Expr) -> None:
+    if exponent.is_Number:
+        most = MAX_INTEGER_EXPONENT if exponent.is_Integer else MAX_EXPONENT
+        if not abs(exponent) <= most:
+            raise InputError(f"exponent beyond {most:g}")
+
+
+def _bounded(found: sympy.Expr) -> sympy.Expr:
+    """What was found, if it is a constant, as a number of bounded size; zoo and nan, which have no value, stay."""
+    if not found.is_number or found.has(sympy.zoo, sympy.nan):
+        return found
+    try:
+        size = abs(complex(found))
+    except OverflowError:
+        size = np.inf
+    if not size <= MAX_NUMBER or (size == 0 and found.is_Number and not found.is_zero):
+        raise InputError(f"number beyond {MAX_NUMBER:g} or below the least that there is")
+    # a longer fraction is a number that no digit is missed of
+    if found.is_Rational and max(abs(found.p), found.q) > MAX_INTEGER:
+        return sympy.Float(found)
+    return found
 
 
 def evaluate(expression: sympy.Expr, x: np.ndarray, names: list[str]) -> np.ndarray:
@@ -28,66 +140,3 @@ def evaluate(expression: sympy.Expr, x: np.ndarray, names: list[str]) -> np.ndar
 def complexity(expression: sympy.Expr) -> int:
     """Nodes of the expression's SymPy tree."""
     return sum(1 for _ in sympy.preorder_traversal(expression))
-
-
-def factor_leading_constants(expression: sympy.Expr) -> sympy.Expr:
-    """The expression with the leading constant of every sum in a product drawn out: (2 r - 1) x to 2 (r - 0.5) x."""
-    if not expression.args:
-        return expression
-    arguments = [factor_leading_constants(argument) for argument in expression.args]
-    if not expression.is_Mul:
-        return expression.func(*arguments)
-    factor, factors = sympy.Integer(1), []
-    for argument in arguments:
-        base, exponent = argument.as_base_exp()
-        if base.is_Add and exponent.is_Integer:
-            leading = min((term for term in base.args if not term.is_number), key=sympy.default_sort_key, default=base)
-            constant = leading.as_coeff_Mul()[0]
-            factor *= constant**exponent
-            base = sympy.Add(*(term / constant for term in base.args))
-        factors.append(base**exponent)
-    return sympy.Mul(factor, *factors)
-
-
-REWRITES = (
-    sympy.expand,
-    sympy.together,
-    sympy.factor_terms,
-    lambda e: sympy.factor_terms(sympy.expand(e)),
-    lambda e: sympy.cancel(sympy.together(e)),
-    lambda e: sympy.collect(sympy.expand(e), sorted(e.free_symbols, key=str)),
-)
-
-
-def simplest(expression: sympy.Expr) -> sympy.Expr:
-    """The least complex of the expression's equal forms."""
-    forms = [expression, factor_leading_constants(expression)]
-    for rewrite in REWRITES:
-        try:
-            form = rewrite(expression)
-            forms += [form, factor_leading_constants(form)]
-        except (sympy.PolynomialError, NotImplementedError, ZeroDivisionError):
-            continue
-    return min(forms, key=lambda form: (complexity(form), str(form)))
-
-
-def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
-    """The expression with its constants to so many significant digits, and a constant that is 1 left out."""
-
-    def short(number: sympy.Float) -> sympy.Number:
-        value = float(f"{float(number):.{digits - 1}e}")
-        return sympy.Integer(value) if abs(value) == 1 else sympy.Float(value)
-
-    return expression.xreplace({number: short(number) for number in expression.atoms(sympy.Float)})
-
-
-def signs(x: np.ndarray, names: list[str]) -> list[sympy.Symbol]:
-    """The inputs that are -1 or +1 in all rows [rows, inputs]."""
-    return [symbol for symbol, column in zip(symbols(names).values(), x.T, strict=True) if (np.abs(column) == 1).all()]
-
-
-def reduce_sign_powers(expression: sympy.Expr, of: list[sympy.Symbol]) -> sympy.Expr:
-    """The expression with the powers of signs taken down to 0 or 1: q2/q1 and q1*q2 are one where charges are -1 or +1."""
-    return expression.replace(
-        lambda e: e.is_Pow and e.base in of and e.exp.is_Integer, lambda e: e.base if e.exp % 2 else sympy.Integer(1)
-    )

@@ -10,6 +10,7 @@ in the folder, and writes `front.json`, the equations as text; meanwhile Julia k
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ NO_JULIA = 3
 
 def main(folder: Path) -> int:
     """Search; the exit status."""
+    # an interrupt at the keyboard is for the process that waits, which then ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         from pysr import PySRRegressor  # before numpy: Julia brings libraries that must come first
     except Exception as failure:  # whatever Julia's set-up raises, one line tells it

@@ -10,6 +10,9 @@ import sympy
 from scipy.optimize import least_squares
 from sympy.core.relational import Relational
 
+WITHOUT_VALUE = 1e7
+"""Residual, in units of its scale, where a form has no value."""
+
 Function = Callable[..., np.ndarray]
 """Of the inputs' columns, one argument each."""
 
@@ -55,6 +58,8 @@ def refitted(
         for form, inputs in zip(forms, names, strict=True)
     ]
 
+    far = WITHOUT_VALUE * scale
+
     def constants(relative: np.ndarray) -> np.ndarray:
         values = begin.copy()
         values[free] *= relative
@@ -63,7 +68,7 @@ def refitted(
     def error(relative: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             found = residual(*(partial(function, *constants(relative)) for function in functions))
-        return np.nan_to_num(found, nan=1e6, posinf=1e6, neginf=-1e6).ravel()
+        return np.nan_to_num(found, nan=far, posinf=far, neginf=-far).ravel()
 
     if not free.any():
         return expressions

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import sympy
 from tqdm import tqdm
 
-from lib.distillation.engines import STOPPED, Candidates, describe, get_engine
-from lib.distillation.expressions import complexity, evaluate, parse, reduce_sign_powers, rounded, signs, simplest, symbols
+from lib.distillation.engines import Candidates, Task, describe, get_engine
+from lib.distillation.expressions import complexity, evaluate, parse, symbols
+from lib.distillation.scaling import Units, spread
+from lib.distillation.simplification import reduce_sign_powers, shortened, signs
 from lib.errors import InputError
 from lib.messages.discontinuities import Discontinuity
+from lib.processors import processors
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +38,23 @@ class Front:
     """complexity, loss (1 - R^2), expression (SymPy text), chosen (by the rule of `choose`)."""
     engine: str
     seed: int
+    """Of the run; each search has a stream of its own."""
     seconds: float
+    evaluations: int | None
+    """Spent; None where an engine that was stopped does not tell."""
+    interrupted: bool
+    """Whether the search was stopped before its evaluations were spent."""
 
 
-def round_constants(expression: sympy.Expr, loss: Callable[[sympy.Expr], float], slack: float = 0.01) -> sympy.Expr:
-    """The expression with the fewest digits that raise its loss by no more than `slack` of it."""
-    best = loss(expression)
-    for digits in range(2, 8):
-        short = rounded(expression, digits)
-        if loss(short) <= best * (1 + slack):
-            return short
-    return expression
+def provenance(fronts: Sequence[Front]) -> dict[str, Any]:
+    """How fronts were found, as JSON: engine, seed, evaluations of the shortest search, and whether any was interrupted."""
+    spent = [front.evaluations for front in fronts]
+    return {
+        "engine": fronts[0].engine,
+        "regression_seed": fronts[0].seed,
+        "evaluations": None if None in spent else min(spent),
+        "interrupted": any(front.interrupted for front in fronts),
+    }
 
 
 def choose(table: pd.DataFrame) -> int:
@@ -53,20 +65,33 @@ def choose(table: pd.DataFrame) -> int:
     return int(np.argmax(np.where(accurate, gain, -np.inf)))
 
 
-def pareto(candidates: Candidates, x: np.ndarray, y: np.ndarray, names: list[str]) -> pd.DataFrame:
+def readable(candidates: Candidates, names: list[str]) -> list[sympy.Expr]:
+    """Expressions of an engine's texts, less those that are none, such as one with a constant of inf or nan."""
+    found = []
+    for text in candidates:
+        try:
+            found.append(parse(text, names))
+        except InputError as error:
+            log.debug("left out: %s", error)
+    return found
+
+
+def pareto(candidates: Iterable[sympy.Expr], x: np.ndarray, y: np.ndarray, names: list[str]) -> pd.DataFrame:
     """The front of the candidates: simplified, rounded, scored anew, and only those that no simpler one beats.
 
-    A loss is a mean square in units of the variance of y [rows], or as it is where y does not vary.
+    A loss is a mean square in units of the variance of y [rows], of its mean square where y does not vary.
+    Raises `InputError` where no candidate has a value on all rows of x [rows, inputs].
     """
-    unit = y.var() or 1.0
+    unit = spread(y)
 
     def loss(expression: sympy.Expr) -> float:
-        error = float(np.mean((evaluate(expression, x, names) - y) ** 2) / unit)
+        with np.errstate(all="ignore"):
+            error = float(np.mean(((evaluate(expression, x, names) - y) / unit) ** 2))
         return error if np.isfinite(error) else np.inf
 
     rows, of = [], signs(x, names)
-    for text in candidates:
-        expression = simplest(round_constants(simplest(reduce_sign_powers(parse(text, names), of)), loss))
+    for candidate in candidates:
+        expression = shortened(reduce_sign_powers(candidate, of), loss)
         rows.append((complexity(expression), loss(expression), str(expression)))
     return _front(rows)
 
@@ -92,19 +117,23 @@ def joined(beyond: str, within: str, at: float, names: list[str]) -> sympy.Expr:
     return sympy.Piecewise((parse(beyond, names), distance > at), (parse(within, names), True))
 
 
-def _both_sides(
-    search: Callable[..., pd.DataFrame], discontinuity: Discontinuity, x: np.ndarray, y: np.ndarray, names: list[str]
+def _of_both_sides(
+    fronts: list[pd.DataFrame], discontinuity: Discontinuity, sides: Sequence[np.ndarray], y: np.ndarray, names: list[str]
 ) -> pd.DataFrame:
-    """The front of all pairs of what a search finds beyond a jump and within."""
-    sides = discontinuity.sides(x)
-    fronts = [search(x[there], y[there]) for there in sides]
-    # a mean square over all rows is the sides' own, each by its share of the rows
-    parts = [there.mean() * (y[there].var() or 1.0) / (y.var() or 1.0) for there in sides]
+    """The front of all pairs of expressions of the fronts beyond a discontinuity and within."""
+    # a mean square over all rows is the sides' own, each by its part of the rows
+    parts = [there.mean() * (spread(y[there]) / spread(y)) ** 2 for there in sides]
     rows = []
     for beyond, within in itertools.product(*(front.itertuples() for front in fronts)):
         expression = joined(beyond.expression, within.expression, discontinuity.at, names)
         rows.append((complexity(expression), parts[0] * beyond.loss + parts[1] * within.loss, str(expression)))
     return _front(rows)
+
+
+def stream(seed: int, purpose: str, *place: int) -> int:
+    """Seed of one search: independent for each seed, purpose and place, such as the target's column."""
+    key = (zlib.crc32(purpose.encode()), *place)
+    return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1)[0])
 
 
 def regress(
@@ -114,39 +143,58 @@ def regress(
     *,
     evaluations: int,
     seed: int = 0,
+    purpose: str = "",
     engine: str = "operon",
     functions: Sequence[str] = (),
     discontinuity: Discontinuity | None = None,
-    workers: int = 2,
+    workers: int | None = None,
+    stop: threading.Event | None = None,
 ) -> list[Front]:
-    """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side.
+    """A front for each target [rows, targets] over inputs [rows, inputs], searched side by side by so many workers.
 
-    Interrupted, it gives what was found so far.
+    The seed and the purpose, a word that tells one search of a run from another, decide what is found, whatever the units
+    of inputs and targets. Interrupted, or when `stop` is set, it gives what was found so far.
     `functions` may stand in expressions besides sums, products and quotients: any that the engine and SymPy both name.
-    Of edges' inputs the targets may have a `jump`: each of its sides is then searched by itself, with half the evaluations.
+    Of edges' inputs the targets may have a discontinuity: each of its sides is then searched by itself, with half the
+    evaluations. Raises `InputError` for an unknown engine, and where nothing found has a value on all rows.
     """
-    candidates = get_engine(engine)
-    budget = evaluations if discontinuity is None else evaluations // 2
+    find, stop = get_engine(engine), stop or threading.Event()
 
-    def search(column: int) -> Front:
+    def search(x: np.ndarray, y: np.ndarray, budget: int, *place: int) -> tuple[pd.DataFrame, int | None]:
+        units = Units.of(x, y)
+        task = Task(x / units.inputs, y / units.target, names, budget, stream(seed, purpose, *place), functions, stop)
+        found = find(task)
+        candidates = (units.restored(candidate, names) for candidate in readable(found.candidates, names))
+        return pareto(candidates, x, y, names), found.evaluations
+
+    def front(column: int) -> Front:
         started = time.monotonic()
         y = targets[:, column].astype(float)
+        if discontinuity is None:
+            table, spent = search(x, y, evaluations, column)
+            planned = evaluations
+        else:
+            sides = discontinuity.sides(x)
+            found = [search(x[there], y[there], evaluations // 2, column, k) for k, there in enumerate(sides)]
+            table = _of_both_sides([part for part, _ in found], discontinuity, sides, y, names)
+            spent = None if any(part is None for _, part in found) else sum(part for _, part in found)
+            planned = 2 * (evaluations // 2)
+        return Front(table, describe(engine), seed, time.monotonic() - started, spent, spent != planned)
 
-        def front(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
-            return pareto(candidates(x, y, names, budget, seed + column, functions), x, y, names)
-
-        table = front(x, y) if discontinuity is None else _both_sides(front, discontinuity, x, y, names)
-        return Front(table, describe(engine), seed + column, time.monotonic() - started)
-
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=targets.shape[1], desc=engine, unit="search", leave=False) as bar:
-        searches = [pool.submit(search, column) for column in range(targets.shape[1])]
+    count = targets.shape[1]
+    with (
+        ThreadPoolExecutor(workers or min(processors(), count)) as pool,
+        tqdm(total=count, desc=engine, unit="search", leave=False) as bar,
+    ):
+        searches = [pool.submit(front, column) for column in range(count)]
         try:
-            for _ in as_completed(searches):
+            for done in as_completed(searches):
+                done.result()
                 bar.update()
         except KeyboardInterrupt:
-            STOPPED.set()
+            stop.set()
             log.warning("interrupted: going on with what %s has found so far", engine)
-        try:
-            return [found.result() for found in searches]
-        finally:
-            STOPPED.clear()
+        except BaseException:
+            stop.set()  # the others need not be waited for
+            raise
+        return [done.result() for done in searches]

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from lib.distillation.expressions import evaluate, parse, simplest
+from lib.distillation.expressions import evaluate, parse
+from lib.distillation.simplification import simplest
 from lib.messages.extraction import TRIM, linear_fit
 from lib.physics import datasets
 from lib.physics.forces import input_names, pair_force, pair_inputs

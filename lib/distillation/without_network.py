@@ -33,4 +33,4 @@ def search(trajectories: Trajectories, rows: int, evaluations: int, seed: int = 
     usual = np.flatnonzero(size < np.quantile(size, OUTLIER_QUANTILE))
     chosen = np.random.default_rng(seed).choice(usual, min(rows, len(usual)), replace=False)
     x, names = raw_inputs(bodies[chosen])
-    return regress(x, accelerations[chosen, 0, :1], names, evaluations=evaluations, seed=seed)[0]
+    return regress(x, accelerations[chosen, 0, :1], names, evaluations=evaluations, seed=seed, purpose="without network")[0]

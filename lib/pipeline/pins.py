@@ -15,10 +15,15 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
+AT_WILL = ("pysr",)
+"""Extras that no set-up installs unasked."""
+
+
 def pins() -> dict[str, str]:
     """Pinned version of each package that the project, its tests and its site import."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    wanted = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    extras = [wanted for name, wanted in project["optional-dependencies"].items() if name not in AT_WILL]
+    wanted = [*project["dependencies"], *chain.from_iterable(extras)]
     return dict(re.fullmatch(r"([\w.-]+)==([\w.]+)", text).groups() for text in wanted)
 
 

@@ -15,7 +15,8 @@ X = np.column_stack([SEPARATION, np.linalg.norm(SEPARATION, axis=1), RNG.uniform
 
 
 def fronts(*found: list[str], targets: np.ndarray) -> list[Front]:
-    return [Front(pareto(texts, X, y, NAMES), "none", 0, 0.0) for texts, y in zip(found, targets.T, strict=True)]
+    tables = [pareto([parse(text, NAMES) for text in texts], X, y, NAMES) for texts, y in zip(found, targets.T, strict=True)]
+    return [Front(table, "none", 0, 0.0, 0, False) for table in tables]
 
 
 def test_axes_are_exchanged_and_nothing_else():
