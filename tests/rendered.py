@@ -1,9 +1,10 @@
 """Which rendered notebooks the tests execute again: `python tests/rendered.py [--all]` prints them,
 relative to the project.
 
-Without `--all`, those of all runs together, every run of spring-2d, of each other system of the paper
-one run, a different variant each, and the simulations of these systems. The demo, which trains, and the
-larger systems, whose liquids are simulated anew, take ten minutes together: the smoke profile tests them.
+Without `--all` a sample: those of all runs together; one run of each variant, all on different systems; the simulations of
+these, and one of each further law; and the energies of one Hamiltonian network. Weights, verdicts and closed forms of
+every run are tested without its notebooks (`test_released.py`). The demo, which trains, and the larger systems, whose
+liquids are simulated anew, take ten minutes together: the smoke profile tests them.
 """
 
 from __future__ import annotations
@@ -13,26 +14,28 @@ from pathlib import Path
 
 from lib.network.catalogue import LARGER
 from lib.network.variants import VARIANTS
+from lib.physics.systems import parse_system
 
 OUTPUTS = Path(__file__).resolve().parents[1] / "outputs"
-WHOLE = "spring-2d"
 
 
-def rendered(outputs: Path = OUTPUTS) -> list[Path]:
-    """The rendered notebooks to execute, in order."""
+def sample(outputs: Path = OUTPUTS) -> list[Path]:
+    """The rendered notebooks to execute without `--all`, in order."""
 
     def notebooks(folder: Path) -> list[Path]:
         return sorted(path for path in folder.glob("[!.]*.ipynb") if path.stem not in {"0_demo", *LARGER})
 
-    systems = sorted(folder for folder in outputs.iterdir() if folder.is_dir())
-    runs = {system: sorted(folder for folder in system.iterdir() if notebooks(folder)) for system in systems}
-    core = {system: [folder for folder in runs[system] if folder.name in VARIANTS] for system in systems}
-    others = [system for system in systems if core[system] and system.name != WHOLE]
-    picked = [*runs.get(outputs / WHOLE, []), *(core[system][k % len(core[system])] for k, system in enumerate(others))]
-    simulated = [notebook for system in systems if runs[system] for notebook in notebooks(system)]
-    return notebooks(outputs) + simulated + [notebook for run in picked for notebook in notebooks(run)]
+    systems = sorted(path.parent for path in outputs.glob("*/1_simulate.ipynb"))
+    with_runs = [system for system in systems if any(notebooks(system / variant) for variant in VARIANTS)]
+    # every third system, round and round: consecutive ones share their law
+    runs = [with_runs[3 * k % len(with_runs)] / variant for k, variant in enumerate(VARIANTS)]
+    drawn = [run.parent for run in runs]
+    seen = {parse_system(system.name).law for system in drawn}
+    further = {law: system for system in systems if (law := parse_system(system.name).law) not in seen}
+    energies = sorted(outputs.rglob("7_hamiltonian.ipynb"))[:1]
+    return [path for folder in (outputs, *drawn, *further.values(), *runs) for path in notebooks(folder)] + energies
 
 
 if __name__ == "__main__":
-    named = sorted(OUTPUTS.rglob("[!.]*.ipynb")) if "--all" in sys.argv else rendered()
+    named = sorted(OUTPUTS.rglob("[!.]*.ipynb")) if "--all" in sys.argv else sample()
     print("\n".join(str(path.relative_to(OUTPUTS.parent)) for path in named))

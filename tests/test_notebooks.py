@@ -1,21 +1,31 @@
-"""The source notebooks: no stored outputs, one cell of literal parameters, a story of bounded length."""
+"""The source notebooks: no stored outputs, one first cell, one cell of literal parameters, a story of bounded length."""
 
 import ast
 import base64
 import io
 import json
+import os
+import subprocess
+import sys
+import tarfile
 
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from figures import FIGURES
 from PIL import Image
 
+from lib.dependencies import code
 from lib.paths import ROOT
 from lib.pipeline.execute import compact, normalize_outputs
+from lib.report import repository
+from lib.report.repository import COLAB_LACKS, colab_requirements, owner_and_name, project, written
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RENDERED = sorted((ROOT / "outputs").rglob("[!.]*.ipynb"))
+COLAB_HAS = {"IPython", "filelock", "jax", "matplotlib", "nbformat", "numpy", "pandas", "safetensors", "scipy", "seaborn"}
+COLAB_HAS |= {"sklearn", "sympy", "torch", "tqdm", "wandb"}
 
 
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
@@ -51,16 +61,93 @@ def test_parameters_are_literals(notebook):
         ast.literal_eval(statement.value)
 
 
-def test_length_and_comparison_tags(notebook):
+def test_length_and_comparison_tags(notebook, request):
     assert 15 <= len(notebook.cells) <= 30
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "parameters" not in cell.metadata.tags:
-            assert set(cell.metadata.tags) <= {"nbval-check-output", "nbval-ignore-output"} and cell.metadata.tags
-    assert any("nbval-check-output" in cell.metadata.get("tags", []) for cell in notebook.cells)
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(tag in (["parameters"], ["nbval-check-output"], ["nbval-ignore-output"]) for tag in tags)
+    assert ["nbval-check-output"] in tags or request.node.callspec.id in FIGURES
+
+
+def first_cell(notebook):
+    """What makes `lib` importable, before anything is imported from it."""
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code" and "parameters" not in cell.metadata.tags]
+    return code[0]
+
+
+def test_notebooks_begin_alike():
+    assert len({first_cell(nbformat.read(path, 4)) for path in SOURCES}) == 1
+
+
+def first_cell_run(place, **environment):
+    """What a kernel started in a folder finds once the first cell has run: the project, and a module of the name of a run."""
+    found = """
+from importlib.util import find_spec
+import pandas, lib, lib.paths
+print(lib.paths.ROOT, find_spec("bottleneck"))"""
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "COLAB_RELEASE_TAG")}
+    call = subprocess.run(
+        [sys.executable, "-m", "IPython", "--colors=NoColor", "-c", first_cell(nbformat.read(SOURCES[0], 4)) + found],
+        cwd=place,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert call.returncode == 0, call.stderr
+    return call.stdout.split()
+
+
+@pytest.mark.parametrize("place", ["notebooks", "outputs", "outputs/spring-2d", "outputs/spring-2d/bottleneck"])
+def test_the_first_cell_finds_the_project(place):
+    assert first_cell_run(ROOT / place) == [str(ROOT), "None"]
+
+
+def test_the_first_cell_fetches_the_project_on_colab(tmp_path):
+    commands, content = tmp_path / "bin", tmp_path / "content"
+    commands.mkdir(), content.mkdir()
+    archive = tmp_path / "main.tar.gz"
+    with tarfile.open(archive, "w:gz") as packed:
+        for name in ("lib", "notebooks", "pyproject.toml"):
+            packed.add(ROOT / name, f"force-laws-main/{name}")
+    for name, does in (("curl", f'cat "{archive}"'), ("pip", f'cat "$4" > "{tmp_path}/installed"')):
+        (commands / name).write_text(f'#!/bin/sh\necho "{name} $*" >> "{tmp_path}/called"\n{does}\n')
+        (commands / name).chmod(0o755)
+    place, _ = first_cell_run(content, COLAB_RELEASE_TAG="release", PATH=f"{commands}:{os.environ['PATH']}")
+    assert place == str(content.resolve())
+    assert (tmp_path / "called").read_text().splitlines() == [
+        f"curl -fsSL {project()['urls']['repository']}/archive/main.tar.gz",
+        "pip install -q -r notebooks/colab.txt",
+    ]
+    assert (tmp_path / "installed").read_text() == colab_requirements()
+
+
+def test_colab_has_what_notebooks_import_or_gets_it():
+    sources = {file for path in SOURCES for file in code(path.stem) if file.suffix == ".py"}
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in sources]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    imported = {name.partition(".")[0] for name in names} - {"lib", *sys.stdlib_module_names}
+    imported -= {"pysr"}  # imported where it is asked for as an engine
+    installed = {name.replace("-", "_") for name in COLAB_LACKS}
+    assert installed <= imported
+    assert imported - installed <= COLAB_HAS
+
+
+def test_the_address_and_the_pins_for_colab_are_those_of_the_project():
+    for path, text in written().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: python -m lib.report.repository writes it anew"
+
+
+def test_another_address_is_written_wherever_the_old_one_stood(monkeypatch):
+    old = owner_and_name()
+    monkeypatch.setattr(repository, "owner_and_name", lambda: "someone/else")
+    changed = {path: text for path, text in written().items() if path != repository.COLAB_REQUIREMENTS}
+    assert all(old not in text and "someone/else" in text for text in changed.values())
 
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: str(path.relative_to(ROOT / "outputs")))
-def test_rendered_notebooks_are_whole_small_and_of_todays_source(path):
+def test_rendered_notebooks_are_complete_small_and_of_todays_source(path):
     rendered = nbformat.read(path, 4)
     source = nbformat.read(ROOT / "notebooks" / path.name, 4)
     injected = [cell for cell in rendered.cells if "injected-parameters" in cell.metadata.get("tags", [])]

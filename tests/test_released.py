@@ -1,4 +1,5 @@
-"""What the project releases: every run complete, its weights and its verdict such as its row says, and all of it small."""
+"""What the project releases: every run complete, its weights, messages, verdict and closed form such as its row says, and all
+of it small. Rows are read from a copy that no notebook writes."""
 
 import math
 import re
@@ -10,12 +11,16 @@ import torch
 
 from lib import paths
 from lib.distillation import verdict
+from lib.distillation.closed_form import ClosedForm, node_names, relative_error
+from lib.distillation.expressions import parse
 from lib.files import read_json
 from lib.many_body import argon, halos
+from lib.messages import extraction
 from lib.network import inference, weights
 from lib.network.catalogue import LARGER, RECORDED, select
 from lib.network.recipe import recipe_of
 from lib.physics import datasets
+from lib.physics.forces import input_names
 from lib.report import results, tables
 
 RUNS = select([])
@@ -49,7 +54,7 @@ def test_the_readme_shows_the_figures_of_the_table():
 
 
 @pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])
-def test_larger_systems_are_whole_and_their_constants_are_those_planted(stage, problem):
+def test_larger_systems_are_complete_and_their_constants_are_those_planted(stage, problem):
     run = LARGER[stage]
     card = weights.load(run, problem.network)[1]
     assert card["recipe"] == vars(problem.recipe(run))
@@ -67,6 +72,28 @@ def test_weights_give_the_loss_of_their_row_and_are_of_today_s_recipe(run):
     told = read_json(paths.outputs(run) / "training.json")
     assert inference.evaluate(model, bodies, accelerations) == pytest.approx(told["frozen_loss_per_node"], rel=1e-3)
     assert {"penalty": 1.0, "first_penalty": None} | card["recipe"] == vars(recipe_of(run))
+
+
+@pytest.mark.parametrize("run", RUNS, ids=str)
+def test_messages_fit_the_truth_as_their_row_says(run):
+    """On other trajectories than those of the row: only a close fit is the same there."""
+    torch.set_num_threads(1)
+    row = read_json(paths.outputs(run) / "messages.json")
+    edges = extraction.extract(weights.load(run)[0], run, datasets.frozen(run.system)).trimmed()
+    messages = edges.messages[:, row["channels"]]
+    for name, true in (("force", edges.force), ("acceleration", edges.acceleration)):
+        if (released := row[f"r2_{name}_trimmed"]) > 0.9:
+            assert extraction.linear_fit(true, messages).r2.mean() == pytest.approx(released, abs=0.05)
+
+
+@pytest.mark.parametrize("run", DISTILLED, ids=str)
+def test_a_closed_form_is_as_exact_as_its_row_says(run):
+    row, dim = read_json(paths.outputs(run) / "closed_form.json"), run.system.dim
+    edge = [parse(text, input_names(dim)) for text in row["edge"]]
+    node = [parse(text, node_names(dim)) for text in row["node"]]
+    bodies, accelerations = datasets.frozen(run.system).graphs()
+    error = relative_error(ClosedForm(run.system, edge, node, row["softening"])(bodies), accelerations)
+    assert error < 3 * row["settings"]["as in training"]["closed form"]
 
 
 @pytest.mark.parametrize("run", [*RUNS, *select(RECORDED)], ids=str)
