@@ -1,5 +1,7 @@
 """Data on disk: whole, checked, made again when damaged, never shared between splits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from lib import paths
 from lib.errors import InputError
 from lib.files import atomic_write, read_json, write_json
 from lib.physics import datasets
+from lib.physics.laws import LAWS, even_friction, get_law, neighbours, unit_charges
 from lib.runs import System
 
 SPRING = System("spring", 2)
@@ -48,6 +51,32 @@ def test_damage_is_found_said_and_mended(workspace, caplog, damage):
     caplog.clear()
     datasets.load(SPRING, "test", "smoke")
     assert not caplog.text
+
+
+CHANGES = {
+    "friction": {"friction": even_friction},
+    "offsets": {"offsets": neighbours},
+    "fingerprint": {"initial": unit_charges},
+    "dt": {"dt": 0.02},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_data_of_a_law_that_was_changed_since_are_made_again(workspace, monkeypatch, caplog, name):
+    old = datasets.load(SPRING, "test", "smoke")
+    monkeypatch.setitem(LAWS, "spring", dataclasses.replace(get_law("spring"), **CHANGES[name]))
+    new = datasets.load(SPRING, "test", "smoke")
+    (line,) = caplog.messages
+    assert "test.npz of spring-2d was made with other " in line and name in line and "making it again" in line
+    assert np.abs(new.features - old.features).max() > 1e-3
+
+
+@pytest.mark.parametrize(("constant", "value"), [("EVERY", 10), ("STEPS", 400), ("TOLERANCE", 1e-6)])
+def test_data_of_another_grid_of_times_or_tolerance_are_made_again(workspace, monkeypatch, caplog, constant, value):
+    datasets.load(SPRING, "test", "smoke")
+    monkeypatch.setattr(datasets, constant, value)
+    datasets.load(SPRING, "test", "smoke")
+    assert f"with other {constant.lower()}: making it again" in caplog.text
 
 
 def test_splits_share_no_trajectory(workspace):

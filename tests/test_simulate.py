@@ -12,12 +12,12 @@ from lib.errors import InputError
 from lib.network.catalogue import CORE
 from lib.physics.datasets import make
 from lib.physics.integrate import integrate
-from lib.physics.laws import LAWS, M1, M2, Law, S, get_law, no_field, no_friction
+from lib.physics.laws import LAWS, M1, M2, NO_FIELD, Law, S, get_law, no_friction
 from lib.physics.simulate import accelerations, derivative, energy_error, initial_bodies, simulate, snapshot_times, total_energy
 from lib.runs import System
 
 every_law = pytest.mark.parametrize("law", LAWS)
-ISOLATED = [k for k, v in LAWS.items() if v.friction is no_friction and v.field is no_field and v.one_sided is None]
+ISOLATED = [k for k, v in LAWS.items() if v.friction is no_friction and v.field is NO_FIELD and v.one_sided is None]
 isolated = pytest.mark.parametrize("law", ISOLATED)
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from lib import paths
-from lib.cache import Arrays, Record, load_or_make
+from lib.cache import Arrays, Record, differing, load_or_make
 from lib.errors import InputError
 from lib.files import read_arrays, write_arrays
-from lib.physics.laws import get_law
+from lib.physics.fingerprint import fingerprint
+from lib.physics.laws import SOFTENING, get_law
 from lib.physics.simulate import EVERY, STEPS, TOLERANCE, accelerations, check, initial_bodies, simulate, snapshot_times
 from lib.profiles import get_profile
 from lib.runs import System
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 
 SPLITS = {"train": 0, "validation": 1, "test": 2, "frozen": 3}
 """Random stream of each split. Splits share no trajectory: one cut in two would leak."""
+
+FROZEN_COUNT = 100
+"""Trajectories of a frozen test set."""
+FROZEN_EVERY = 20
+"""Of the snapshots of these, one in so many is kept."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,39 @@ class Trajectories:
         )
 
 
+def identity(system: System, *, n: int = 4, dt: float | None = None, every: int = 1) -> Record:
+    """What decides how n bodies move under a system's law, and which snapshots are kept, as JSON."""
+    law = get_law(system.law)
+    return {
+        "law": system.law,
+        "dim": system.dim,
+        "n": n,
+        "dt": law.dt if dt is None else dt,
+        "force": str(law.force),
+        "friction": law.friction(n).tolist(),
+        "offsets": list(law.offsets(n)),
+        "softening": SOFTENING,
+        "steps": STEPS,
+        "every": EVERY * every,
+        "tolerance": TOLERANCE,
+        "fingerprint": fingerprint(law, n, system.dim),
+    }
+
+
+def draw(seed: int, stream: int, count: int) -> Record:
+    """Which trajectories of a system are drawn, as a record has it."""
+    return {"seed": seed, "stream": stream, "requested": count}
+
+
+def wanted(system: System, split: str, profile: str = "full", *, n: int = 4, dt: float | None = None, seed: int = 0) -> Record:
+    """What the record of a split on disk must hold; `InputError` if there is no such split, or system of n bodies."""
+    check(n, system.dim, dt)
+    counts = get_profile(profile).trajectories
+    if split not in counts:
+        raise InputError(f"unknown split {split!r}: choose one of {', '.join(counts)}")
+    return identity(system, n=n, dt=dt) | draw(seed, SPLITS[split], counts[split])
+
+
 def make(
     system: System,
     count: int,
@@ -84,22 +123,8 @@ def make(
     }
     if any(dropped.values()):
         log.warning("%s: dropped of %d trajectories: %s", system, count, dropped)
-    record = {
-        "law": system.law,
-        "dim": system.dim,
-        "n": n,
-        "dt": get_law(system.law).dt if dt is None else dt,
-        "force": str(get_law(system.law).force),
-        "steps": STEPS,
-        "every": EVERY * every,
-        "tolerance": TOLERANCE,
-        "seed": seed,
-        "stream": stream,
-        "requested": count,
-        "trajectories": int(finite.sum()),
-        "dropped": dropped,
-    }
-    return Trajectories(features[finite], rates[finite], record)
+    record = identity(system, n=n, dt=dt, every=every) | draw(seed, stream, count)
+    return Trajectories(features[finite], rates[finite], record | {"trajectories": int(finite.sum()), "dropped": dropped})
 
 
 def save(trajectories: Trajectories, path: Path) -> Trajectories:
@@ -124,38 +149,35 @@ def load(
 
     Other than four bodies, another dt than the law's or another seed than 0 have a folder of their own.
     """
-    check(n, system.dim, dt)
-    counts = get_profile(profile).trajectories
-    if split not in counts:
-        raise InputError(f"unknown split {split!r}: choose one of {', '.join(counts)}")
+    record = wanted(system, split, profile, n=n, dt=dt, seed=seed)
     path = paths.dataset(system, split, profile)
-    step = get_law(system.law).dt if dt is None else dt
-    if (n, step, seed) != (4, get_law(system.law).dt, 0):
-        path = path.parent / f"n{n}-dt{step:g}-seed{seed}" / path.name
-    wanted = {
-        "law": system.law,
-        "dim": system.dim,
-        "n": n,
-        "seed": seed,
-        "requested": counts[split],
-        "dt": step,
-        "force": str(get_law(system.law).force),
-        "tolerance": TOLERANCE,
-    }
+    if (n, record["dt"], seed) != (4, get_law(system.law).dt, 0):
+        path = path.parent / f"n{n}-dt{record['dt']:g}-seed{seed}" / path.name
 
     def made() -> tuple[Arrays, Record]:
-        trajectories = make(system, counts[split], n=n, dt=dt, seed=seed, stream=SPLITS[split], label=f"{system} {split}")
+        drawn = {"seed": seed, "stream": SPLITS[split], "label": f"{system} {split}"}
+        trajectories = make(system, record["requested"], n=n, dt=dt, **drawn)
         return trajectories.arrays(), trajectories.record
 
-    arrays, record = load_or_make(path, wanted, made)
+    arrays, record = load_or_make(path, record, made)
     return Trajectories(**arrays, record=record)
 
 
 def frozen(system: System) -> Trajectories:
-    """The tracked test set: 100 trajectories, 5 snapshots each, the same bytes on every machine."""
-    return read(paths.frozen_set(system))
+    """The tracked test set: 100 trajectories, 5 snapshots each, the same bytes on every machine.
+
+    Raises `InputError` if it is missing or damaged, or was made under another law than the registered one.
+    """
+    found = read(paths.frozen_set(system))
+    due = identity(system, every=FROZEN_EVERY) | draw(0, SPLITS["frozen"], FROZEN_COUNT)
+    if other := differing(found.record, due):
+        raise InputError(
+            f"the frozen test set of {system} was made with other {', '.join(other)}: "
+            "take the law back, or make the set anew (CONTRIBUTING.md says how)"
+        )
+    return found
 
 
 def freeze(system: System) -> Trajectories:
     """Make the tracked test set anew; needed once for each system."""
-    return save(make(system, 100, stream=SPLITS["frozen"], every=20), paths.frozen_set(system))
+    return save(make(system, FROZEN_COUNT, stream=SPLITS["frozen"], every=FROZEN_EVERY), paths.frozen_set(system))

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import sympy
 
+from lib.physics.bodies import Bodies
 from lib.physics.laws import M1, M2, Q1, Q2, SOFTENING, S, get_law
 from lib.runs import System
 
@@ -67,11 +68,9 @@ class Pairs:
 
 def edge_inputs(receiver: np.ndarray, sender: np.ndarray) -> np.ndarray:
     """Inputs [..., dim+5] of edges between bodies [..., 2*dim+2], in float64, in the order of `input_names`."""
-    receiver, sender = receiver.astype(float), sender.astype(float)
-    dim = receiver.shape[-1] // 2 - 1
-    separation = receiver[..., :dim] - sender[..., :dim]
-    distance = np.linalg.norm(separation, axis=-1)
-    columns = [distance, receiver[..., -1], sender[..., -1], receiver[..., -2], sender[..., -2]]
+    one, two = Bodies(receiver.astype(float)), Bodies(sender.astype(float))
+    separation = one.position - two.position
+    columns = [np.linalg.norm(separation, axis=-1), one.mass, two.mass, one.charge, two.charge]
     return np.concatenate([separation, np.stack(columns, axis=-1)], axis=-1)
 
 
@@ -83,12 +82,12 @@ def pair_inputs(system: System, bodies: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _radial(law_name: str) -> Callable[..., np.ndarray]:
-    return sympy.lambdify((S, M1, M2, Q1, Q2), get_law(law_name).force, "numpy")
+def _radial(force: sympy.Expr) -> Callable[..., np.ndarray]:
+    return sympy.lambdify((S, M1, M2, Q1, Q2), force, "numpy")
 
 
 def pair_force(law_name: str, inputs: np.ndarray, softening: float = SOFTENING) -> np.ndarray:
     """Force on the receiver [..., dim] of edges with inputs [..., dim+5]: F(r + softening) (x1 - x2) / r."""
     pairs = Pairs(inputs)
-    radial = _radial(law_name)(pairs.r + softening, pairs.m1, pairs.m2, pairs.q1, pairs.q2)
+    radial = _radial(get_law(law_name).force)(pairs.r + softening, pairs.m1, pairs.m2, pairs.q1, pairs.q2)
     return (radial / pairs.r)[..., None] * pairs.separation

@@ -22,7 +22,7 @@ S, M1, M2, Q1, Q2 = sympy.symbols("s m1 m2 q1 q2", real=True)
 Normal = Callable[[tuple[int, ...]], np.ndarray]
 
 
-def everyone(n: int) -> range:
+def all_pairs(n: int) -> range:
     """Offsets j - i of the bodies that act on each other: every pair of n bodies."""
     return range(1, n)
 
@@ -55,19 +55,22 @@ def hung_string(n: int, dim: int, normal: Normal) -> np.ndarray:
     return bodies
 
 
-def no_field(x: Array, m: Array) -> Array:
-    """None."""
-    return jnp.zeros_like(m)
+@dataclass(frozen=True)
+class Field:
+    """An outer field in which every body has a potential energy."""
+
+    text: str
+    """In words, as notebooks show it."""
+    energy: Callable[[Array, Array], Array]
+    """Energies [n, ...] of bodies at x [n, dim, ...] with masses m [n, ...]."""
 
 
-def gravity(x: Array, m: Array) -> Array:
-    """U = m y, a downward pull of 1."""
-    return m * x[:, 1]
-
-
-def gravity_and_ball(x: Array, m: Array) -> Array:
-    """U = m y + 1/depth, the depth above a ball of radius 4 about (5, -15), which nothing enters."""
-    return gravity(x, m) + 1 / (jnp.hypot(x[:, 0] - 5.0, x[:, 1] + 15.0) - 4.0)
+NO_FIELD = Field("none", lambda x, m: jnp.zeros_like(m))
+GRAVITY = Field("U = m y, a downward pull of 1", lambda x, m: m * x[:, 1])
+GRAVITY_AND_BALL = Field(
+    "U = m y + 1/depth, the depth above a ball of radius 4 about (5, -15), which nothing enters",
+    lambda x, m: GRAVITY.energy(x, m) + 1 / (jnp.hypot(x[:, 0] - 5.0, x[:, 1] + 15.0) - 4.0),
+)
 
 
 def no_friction(n: int) -> np.ndarray:
@@ -86,43 +89,43 @@ def uneven_friction(n: int) -> np.ndarray:
 
 
 HIGH_LEARNING_RATES = {"hidden_rate": 5e-3, "other_rate": 1e-2}
-"""Learning rates of recipes that have few graphs to see."""
+"""Learning rates of recipes that train on few graphs."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Law:
-    """One force law.
+    """One force law; two laws are the same only if they are one object, so that what is compiled is kept for each.
 
-    The force on body 1 is ``force * (x1 - x2) / r``, from `potential`, and `one_sided` where there is one, by
-    their gradient in the simulator, and in closed form here; friction adds ``-friction[i] * v_i`` to body i.
+    The force on body 1 is ``force * (x1 - x2) / r``; the simulator takes it from the gradient of `potential` and, where
+    there is one, of `one_sided`. Friction adds ``-friction[i] * v_i`` to the force on body i.
     """
 
     title: str
     """The text-book name."""
     potential: Callable[..., Array]
-    """Energy of a pair, ``potential(s, m1, m2, q1, q2)``, s the softened distance."""
+    """Energy of a pair, ``potential(s, m1, m2, q1, q2)``, with s the softened distance."""
     force: sympy.Expr
     """Radial force on body 1 in the symbols s, m1, m2, q1, q2."""
     dt: float
-    """Unit of time between two of the paper's steps."""
+    """Time between two of the `STEPS` steps of a trajectory."""
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
     difficulty: str | None = None
-    """What makes it hard to learn, so that recipes take what variants keep for that case: `collisions`, a few of which
-    hold most of the error, or a `jump` of the force."""
+    """What makes the law hard to learn, for which variants hold other settings: `collisions`, a few of which hold most of
+    the error, or a `jump` of the force."""
     budget_fraction: float = 1.0
-    """Share of a profile's training graphs that suffices."""
+    """Fraction of a profile's training graphs that suffices."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """What recipes take otherwise than by default, whatever the variant."""
-    offsets: Callable[[int], range] = everyone
-    """Bodies i and i + offset act on each other."""
-    field: Callable[[Array, Array], Array] = no_field
-    """Potential energy [n, ...] of a body in a field, of x [n, dim, ...] and m [n, ...]; its docstring says it in words."""
+    """Settings of recipes, for all variants, that differ from the defaults."""
+    offsets: Callable[[int], range] = all_pairs
+    """Offsets of n bodies: bodies i and i + offset act on each other."""
+    field: Field = NO_FIELD
     friction: Callable[[int], np.ndarray] = no_friction
+    """Damping constants [n] of n bodies."""
     one_sided: Callable[..., Array] | None = None
-    """A potential of a pair that body 1 alone feels, `one_sided(s, m1, m2, q1, q2)`: action without reaction."""
+    """Potential ``one_sided(s, m1, m2, q1, q2)`` of a force on body 1 that has no reaction on body 2."""
 
-    def felt(self, s: Array, m1: Array, m2: Array, q1: Array, q2: Array) -> Array:
-        """Potential of a pair that body 1 feels: the one they share, and its own."""
+    def receiver_potential(self, s: Array, m1: Array, m2: Array, q1: Array, q2: Array) -> Array:
+        """Potential of the whole pair force on body 1, with and without reaction."""
         shared = self.potential(s, m1, m2, q1, q2)
         return shared if self.one_sided is None else shared + self.one_sided(s, m1, m2, q1, q2)
 
@@ -216,7 +219,7 @@ LAWS: Registry[Law] = Registry(
             budget_fraction=1 / 2,
             initial=hung_string,
             offsets=neighbours,
-            field=gravity,
+            field=GRAVITY,
         ),
         "string_ball": Law(
             title="a string of springs, falling on a ball",
@@ -226,7 +229,7 @@ LAWS: Registry[Law] = Registry(
             budget_fraction=1 / 2,
             initial=hung_string,
             offsets=neighbours,
-            field=gravity_and_ball,
+            field=GRAVITY_AND_BALL,
         ),
     },
 )

@@ -12,9 +12,10 @@ from jax import Array
 from scipy.interpolate import CubicSpline
 
 from lib.errors import InputError
+from lib.physics.bodies import Bodies
 from lib.physics.compilation import keep_programs
 from lib.physics.integrate import Derivative, Solution, integrate
-from lib.physics.laws import SOFTENING, get_law
+from lib.physics.laws import SOFTENING, Law, get_law
 
 STEPS = 500
 EVERY = 5
@@ -24,7 +25,7 @@ TOLERANCE = 1e-7
 """Local error allowed in a step; it keeps the energy as well as float32 on disk can tell."""
 
 PART = 10_000
-"""Systems of bodies evaluated at once."""
+"""Systems of bodies whose energies or accelerations are evaluated at once, so that memory stays small."""
 
 
 def snapshot_times(law_name: str, dt: float | None = None) -> np.ndarray:
@@ -42,10 +43,9 @@ def check(n: int, dim: int, dt: float | None) -> None:
         raise InputError(f"dt = {dt}: choose a positive step")
 
 
-def potential_energy(law_name: str, x: Array, q: Array, m: Array) -> Array:
+def potential_energy(law: Law, x: Array, q: Array, m: Array) -> Array:
     """Potential energy [...] of bodies at x [n, dim, ...] with charges q and masses m [n, ...]."""
-    law = get_law(law_name)
-    energy = law.field(x, m).sum(axis=0)
+    energy = law.field.energy(x, m).sum(axis=0)
     for k in law.offsets(len(m)):
         energy += law.potential(softened(x[:-k], x[k:]), m[:-k], m[k:], q[:-k], q[k:]).sum(axis=0)
     return energy
@@ -56,9 +56,8 @@ def softened(receiver: Array, sender: Array) -> Array:
     return jnp.sqrt(jnp.sum((receiver - sender) ** 2, axis=1)) + SOFTENING
 
 
-def one_sided_energy(law_name: str, x: Array, others: Array, q: Array, m: Array) -> Array:
-    """Energy [...] that bodies at x [n, dim, ...] alone feel of the others, who stay where they are."""
-    law = get_law(law_name)
+def one_sided_energy(law: Law, x: Array, others: Array, q: Array, m: Array) -> Array:
+    """Energy [...] of the forces without reaction on bodies at x [n, dim, ...], of the bodies at `others`, which are fixed."""
     energy = jnp.zeros(x.shape[2:])
     if law.one_sided is None:
         return energy
@@ -69,42 +68,54 @@ def one_sided_energy(law_name: str, x: Array, others: Array, q: Array, m: Array)
     return energy
 
 
-def acceleration(law_name: str, bodies: Array) -> Array:
-    """Acceleration [n, dim, ...] of bodies [n, 2*dim+2, ...]: minus the potentials' gradient, and friction, over m."""
+def _columns(bodies: Array) -> tuple[Array, Array, Array, Array]:
+    """Positions and velocities [n, dim, ...], charges and masses [n, ...] of bodies [n, 2*dim+2, ...]."""
     dim = bodies.shape[1] // 2 - 1
-    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
+    return bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
 
-    def felt(mine: Array) -> Array:
-        return (potential_energy(law_name, mine, q, m) + one_sided_energy(law_name, mine, x, q, m)).sum()
+
+def _friction(law: Law, v: Array) -> np.ndarray:
+    """Damping constants [n, 1, ...] of bodies with velocities [n, dim, ...]."""
+    return law.friction(len(v)).reshape(-1, *[1] * (v.ndim - 1))
+
+
+def acceleration(law: Law, bodies: Array) -> Array:
+    """Acceleration [n, dim, ...] of bodies [n, 2*dim+2, ...]: minus the potentials' gradient, and friction, over m."""
+    x, v, q, m = _columns(bodies)
+
+    def energy(moved: Array) -> Array:
+        return (potential_energy(law, moved, q, m) + one_sided_energy(law, moved, x, q, m)).sum()
 
     # systems side by side do not act on each other: the gradient of their sum is the gradient of each
-    pull = -jax.grad(felt)(x)
-    friction = get_law(law_name).friction(len(m)).reshape(-1, *[1] * (v.ndim - 1))
-    return (pull - friction * v) / m[:, None]
+    return (-jax.grad(energy)(x) - _friction(law, v) * v) / m[:, None]
 
 
-@cache
 def derivative(law_name: str) -> Derivative:
     """d(x, v)/dt of a state [n, 2*dim, ...] with constants (q, m) [n, 2, ...]."""
+    return _derivative(get_law(law_name))
 
+
+# what is compiled is kept under the law itself: another may be registered under its name
+@cache
+def _derivative(law: Law) -> Derivative:
     def rate(state: Array, constants: Array) -> Array:
         dim = state.shape[1] // 2
         bodies = jnp.concatenate([state, constants], axis=1)
-        return jnp.concatenate([state[:, dim:], acceleration(law_name, bodies)], axis=1)
+        return jnp.concatenate([state[:, dim:], acceleration(law, bodies)], axis=1)
 
     return rate
 
 
 @cache
-def _jitted(function: Callable[..., Array], law_name: str) -> Callable[[np.ndarray], Array]:
-    return jax.jit(lambda systems: function(law_name, systems))
+def _jitted(function: Callable[..., Array], law: Law) -> Callable[[np.ndarray], Array]:
+    return jax.jit(lambda systems: function(law, systems))
 
 
 def _each(function: Callable[..., Array], law_name: str, bodies: np.ndarray) -> np.ndarray:
-    """A function of every [n, 2*dim+2] in bodies [..., n, 2*dim+2], a part at a time so that memory stays small."""
+    """A function of every system [n, 2*dim+2] of bodies [..., n, 2*dim+2], `PART` at a time."""
     keep_programs()
     systems = bodies.reshape(-1, *bodies.shape[-2:])
-    compiled = _jitted(function, law_name)
+    compiled = _jitted(function, get_law(law_name))
     starts = range(0, max(len(systems), 1), PART)
     parts = [compiled(np.moveaxis(systems[k : k + PART].astype(float), 0, -1)) for k in starts]
     found = np.concatenate([np.moveaxis(np.asarray(part), -1, 0) for part in parts])
@@ -116,10 +127,9 @@ def accelerations(law_name: str, bodies: np.ndarray) -> np.ndarray:
     return _each(acceleration, law_name, bodies)
 
 
-def _total_energy(law_name: str, bodies: Array) -> Array:
-    dim = bodies.shape[1] // 2 - 1
-    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
-    return potential_energy(law_name, x, q, m) + 0.5 * jnp.sum(m[:, None] * v**2, axis=(0, 1))
+def _total_energy(law: Law, bodies: Array) -> Array:
+    x, v, q, m = _columns(bodies)
+    return potential_energy(law, x, q, m) + 0.5 * jnp.sum(m[:, None] * v**2, axis=(0, 1))
 
 
 def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
@@ -127,24 +137,22 @@ def total_energy(law_name: str, bodies: np.ndarray) -> np.ndarray:
     return _each(_total_energy, law_name, bodies)
 
 
-def _dissipated_power(law_name: str, bodies: Array) -> Array:
-    dim = bodies.shape[1] // 2 - 1
-    x, v, q, m = bodies[:, :dim], bodies[:, dim : 2 * dim], bodies[:, -2], bodies[:, -1]
-    friction = get_law(law_name).friction(len(m)).reshape(-1, *[1] * (v.ndim - 1))
-    without_reaction = -jax.grad(lambda mine: one_sided_energy(law_name, mine, x, q, m).sum())(x)
-    return jnp.sum((friction * v - without_reaction) * v, axis=(0, 1))
+def _dissipated_power(law: Law, bodies: Array) -> Array:
+    x, v, q, m = _columns(bodies)
+    without_reaction = -jax.grad(lambda moved: one_sided_energy(law, moved, x, q, m).sum())(x)
+    return jnp.sum((_friction(law, v) * v - without_reaction) * v, axis=(0, 1))
 
 
 def dissipated_energy(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
-    """Energy that friction and forces without reaction have taken by each time, [..., times].
+    """Energy that friction and forces without reaction have dissipated by each time, [..., times].
 
     Of bodies [..., times, n, 2*dim+2], the integral of sum_i (friction_i v_i - f_i) v_i, of a cubic spline through the
     snapshots, f_i the force on body i that has no reaction; NaN for bodies that are not finite.
     """
     power = _each(_dissipated_power, law_name, bodies)
-    whole = np.isfinite(power).all(axis=-1, keepdims=True)
-    taken = CubicSpline(times, np.where(whole, power, 0.0), axis=-1).antiderivative()(times)
-    return np.where(whole, taken, np.nan)
+    finite = np.isfinite(power).all(axis=-1, keepdims=True)
+    dissipated = CubicSpline(times, np.where(finite, power, 0.0), axis=-1).antiderivative()(times)
+    return np.where(finite, dissipated, np.nan)
 
 
 def energy_error(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.ndarray:
@@ -152,9 +160,8 @@ def energy_error(law_name: str, times: np.ndarray, bodies: np.ndarray) -> np.nda
 
     |E(t) + dissipated(t) - E(0)|, relative to the sum of the sizes of kinetic and potential energy at the start.
     """
-    dim = bodies.shape[-1] // 2 - 1
-    start = bodies[..., :1, :, :].astype(float)
-    kinetic = 0.5 * (start[..., -1] * (start[..., dim : 2 * dim] ** 2).sum(-1)).sum(-1)
+    first = Bodies(bodies[..., :1, :, :].astype(float))
+    kinetic = 0.5 * (first.mass * (first.velocity**2).sum(-1)).sum(-1)
     total = total_energy(law_name, bodies)
     balance = total + dissipated_energy(law_name, times, bodies) - total[..., :1]
     return np.abs(balance) / (kinetic + np.abs(total[..., :1] - kinetic))

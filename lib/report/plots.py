@@ -90,7 +90,7 @@ def force_profile(law: Law) -> Figure:
     """Force and potential between bodies of unit mass and charge against their distance."""
     r = np.linspace(0.05, 4, 400)
     force = np.broadcast_to(sympy.lambdify((S, M1, M2, Q1, Q2), law.force, "numpy")(r + SOFTENING, 1.0, 1.0, 1.0, 1.0), r.shape)
-    potential = np.broadcast_to(law.felt(r + SOFTENING, 1.0, 1.0, 1.0, 1.0), r.shape)
+    potential = np.broadcast_to(law.receiver_potential(r + SOFTENING, 1.0, 1.0, 1.0, 1.0), r.shape)
     figure, axes = plt.subplots(1, 2, figsize=(7, 2.6))
     for axis, values, label in zip(axes, (force, potential), ("force", "potential"), strict=True):
         axis.axhline(0, color=INK, linewidth=0.6)
