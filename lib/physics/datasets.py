@@ -117,6 +117,24 @@ def read(path: Path) -> Trajectories:
         raise InputError(f"{path.name} of {path.parent.name} cannot be read: no {error} in it") from None
 
 
+def wanted(system: System, split: str, profile: str = "full", *, n: int = 4, dt: float | None = None, seed: int = 0) -> Record:
+    """How the trajectories of a split are made today: two records that agree are of the same trajectories."""
+    check(n, system.dim, dt)
+    counts = get_profile(profile).trajectories
+    if split not in counts:
+        raise InputError(f"unknown split {split!r}: choose one of {', '.join(counts)}")
+    return {
+        "law": system.law,
+        "dim": system.dim,
+        "n": n,
+        "seed": seed,
+        "requested": counts[split],
+        "dt": get_law(system.law).dt if dt is None else dt,
+        "force": str(get_law(system.law).force),
+        "tolerance": TOLERANCE,
+    }
+
+
 def load(
     system: System, split: str, profile: str = "full", *, n: int = 4, dt: float | None = None, seed: int = 0
 ) -> Trajectories:
@@ -124,31 +142,17 @@ def load(
 
     Other than four bodies, another dt than the law's or another seed than 0 have a folder of their own.
     """
-    check(n, system.dim, dt)
-    counts = get_profile(profile).trajectories
-    if split not in counts:
-        raise InputError(f"unknown split {split!r}: choose one of {', '.join(counts)}")
+    record = wanted(system, split, profile, n=n, dt=dt, seed=seed)
     path = paths.dataset(system, split, profile)
-    step = get_law(system.law).dt if dt is None else dt
-    if (n, step, seed) != (4, get_law(system.law).dt, 0):
-        path = path.parent / f"n{n}-dt{step:g}-seed{seed}" / path.name
-    wanted = {
-        "law": system.law,
-        "dim": system.dim,
-        "n": n,
-        "seed": seed,
-        "requested": counts[split],
-        "dt": step,
-        "force": str(get_law(system.law).force),
-        "tolerance": TOLERANCE,
-    }
+    if (n, record["dt"], seed) != (4, get_law(system.law).dt, 0):
+        path = path.parent / f"n{n}-dt{record['dt']:g}-seed{seed}" / path.name
 
     def made() -> tuple[Arrays, Record]:
-        trajectories = make(system, counts[split], n=n, dt=dt, seed=seed, stream=SPLITS[split], label=f"{system} {split}")
+        trajectories = make(system, record["requested"], n=n, dt=dt, seed=seed, stream=SPLITS[split], label=f"{system} {split}")
         return trajectories.arrays(), trajectories.record
 
-    arrays, record = load_or_make(path, wanted, made)
-    return Trajectories(**arrays, record=record)
+    arrays, found = load_or_make(path, record, made)
+    return Trajectories(**arrays, record=found)
 
 
 def frozen(system: System) -> Trajectories:
