@@ -124,11 +124,11 @@ def changed_friction(monkeypatch):
     monkeypatch.setattr(snapshots.Snapshots, "data", lambda self, run: {"train": {"friction": [0.5]}})
 
 
-def changed_torch(monkeypatch):
-    monkeypatch.setattr(torch, "__version__", "0.1")
+def changed_code(monkeypatch):
+    monkeypatch.setattr(checkpoints, "code_of", lambda *modules: "0")
 
 
-@pytest.mark.parametrize("change", [changed_validation, changed_friction, changed_torch])
+@pytest.mark.parametrize("change", [changed_validation, changed_friction, changed_code])
 def test_a_checkpoint_of_another_training_is_left_alone_and_a_line_says_so(change, caplog, monkeypatch):
     training.train(smoke(), RECIPE)
     change(monkeypatch)
