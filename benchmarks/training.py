@@ -31,10 +31,11 @@ from torch_geometric.nn import MessagePassing
 from lib import paths
 from lib.files import write_text
 from lib.memory import keep_freed_memory
-from lib.network import inference, training, weights
+from lib.network import inference, snapshots, training
 from lib.network.catalogue import parse_run
 from lib.network.device import describe, has_bfloat16, pick_device
 from lib.network.losses import mae
+from lib.network.networks import build
 from lib.network.optimizer import Optimizer
 from lib.network.recipe import Recipe, recipe_of
 from lib.network.replay import replayed
@@ -121,12 +122,12 @@ def our_rate(run: Run, steps: int) -> float:
     """Graphs a second of ours, at the released recipe."""
     recipe, device = recipe_of(run), pick_device()
     data = inference.tensors(datasets.load(run.system, "validation", run.profile), device)
-    model = weights.build(run).to(device)
+    model = build(run).to(device)
     optimizer = Optimizer(model, recipe)
     forward = training.compiled(model.penalized, device)
     take = replayed(partial(training.step, forward, mae, optimizer, has_bfloat16(device)), device)
     started = 0.0
-    for done, batch in enumerate(training.batches(run, recipe, model, data, 0, steps + WARM)):
+    for done, batch in enumerate(snapshots.batches(run, recipe, model, data, 0, steps + WARM)):
         if done == WARM:
             finish(device)
             started = time.perf_counter()
@@ -153,7 +154,7 @@ def peak_rate(seconds: float = 3.0) -> float:
 
 def operations(run: Run) -> float:
     """Floating-point operations of a training step, a graph: forward and backward, and Muon's share."""
-    model, recipe = weights.build(run), recipe_of(run)
+    model, recipe = build(run), recipe_of(run)
     edges, bodies = model.edges.shape[1], 4
     parameters = {name: sum(p.numel() for p in part.parameters() if p.ndim == 2) for name, part in model.named_children()}
     passes = 3 * 2 * (edges * parameters["edge"] + bodies * parameters["node"])

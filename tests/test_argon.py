@@ -1,15 +1,18 @@
 """Argon: the liquid, the forces in it, and a network that sees neighbourhoods instead of whole graphs."""
 
 import builtins
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from lib import paths
 from lib.distillation.expressions import parse
 from lib.errors import InputError
 from lib.many_body import argon, argon_force, halos
-from lib.many_body.neighbourhoods import learn
+from lib.many_body.neighbourhoods import Neighbourhoods
+from lib.network import checkpoints, training, weights
 from lib.network.models import drawn
 from lib.network.recipe import Recipe
 from lib.profiles import get_profile
@@ -56,7 +59,7 @@ def test_the_liquid_is_argon_and_a_seed_decides_it(liquid):
 
 
 def test_neighbourhoods_hold_all_that_acts_on_an_atom(liquid):
-    seen = argon.some(liquid, np.random.default_rng(0), 50)
+    seen = argon.sample(liquid, np.random.default_rng(0), 50)
     total = np.zeros((50, 3))
     np.add.at(total, seen.index.numpy(), argon.pair_force(seen.edges.numpy().astype(float)))
     np.testing.assert_allclose(total, seen.targets, rtol=1e-3, atol=1e-3)
@@ -78,7 +81,7 @@ def test_without_openmm_one_line_says_how_to_get_it(monkeypatch):
 
 @pytest.mark.parametrize("name", ["bottleneck", "l1", "kl", "reciprocal", "kl-reciprocal"])
 def test_the_network_agrees_with_explicit_loops(liquid, name):
-    seen = argon.some(liquid, np.random.default_rng(1), 5)
+    seen = argon.sample(liquid, np.random.default_rng(1), 5)
     model = argon.PROBLEM.network(argon.PROBLEM.run(name, 0, "smoke"))
     found = model(seen)
     for k in range(5):
@@ -101,17 +104,17 @@ def test_the_network_agrees_with_explicit_loops(liquid, name):
     ],
 )
 def test_the_verdict_takes_the_6_12_force_refitted_and_no_impostors(liquid, text, recovered):
-    seen = argon.some(liquid, np.random.default_rng(3), 300)
+    seen = argon.sample(liquid, np.random.default_rng(3), 300)
     fitted = argon_force.refitted(parse(text, argon_force.NAMES), seen)
     found = argon_force.judge(fitted, seen)
     assert found.recovered == recovered
     if recovered:
         assert found.epsilon == pytest.approx(argon.EPSILON, rel=0.01) and found.sigma == pytest.approx(argon.SIGMA, rel=0.01)
-        np.testing.assert_allclose(argon_force.summed(fitted, seen), seen.targets, atol=0.05)
+        np.testing.assert_allclose(argon_force.net_forces(fitted, seen), seen.targets, atol=0.05)
 
 
 def test_a_force_that_is_not_the_same_in_all_directions_is_none(liquid):
-    seen = argon.some(liquid, np.random.default_rng(3), 300)
+    seen = argon.sample(liquid, np.random.default_rng(3), 300)
     true = "1.161e8/r**13 - 3.726e4/r**7"
     assert argon_force.judge(parse(true, argon_force.NAMES), seen).recovered
     assert not argon_force.judge(parse(f"{true} + 0.2*dy*dz/r**2", argon_force.NAMES), seen).recovered
@@ -129,18 +132,18 @@ def test_what_an_edge_adds_is_read_without_the_truth(liquid):
         def forward(self, received):
             return (received.double() @ torch.linalg.inv(mixing)).float() + 0.5
 
-    seen = argon.some(liquid, np.random.default_rng(4), 300)
+    seen = argon.sample(liquid, np.random.default_rng(4), 300)
     model = argon.PROBLEM.network(argon.PROBLEM.run("bottleneck", 0, "smoke"))
     model.edge, model.node = Mixed(), Unmixed()
     x = argon_force.inputs(seen)
-    true = argon_force.along(argon.pair_force(x[:, :3]), x)
-    np.testing.assert_allclose(argon_force.along(argon_force.shares(model, seen), x), true, atol=1e-3)
+    true = argon_force.radial(argon.pair_force(argon_force.Separations(x).separation), x)
+    np.testing.assert_allclose(argon_force.radial(argon_force.contributions(model, seen), x), true, atol=1e-3)
 
 
 def test_reciprocal_messages_are_opposite_and_equally_sure(liquid):
-    seen = argon.some(liquid, np.random.default_rng(5), 5)
+    seen = argon.sample(liquid, np.random.default_rng(5), 5)
     model = argon.PROBLEM.network(argon.PROBLEM.run("kl-reciprocal", 0, "smoke"))
-    (mean, log_variance), (back, its_log_variance) = model.messages(seen.edges), model.messages(-seen.edges)
+    (mean, log_variance), (back, its_log_variance) = model.messages(seen), model.messages(replace(seen, edges=-seen.edges))
     torch.testing.assert_close(mean, -back)
     torch.testing.assert_close(log_variance, its_log_variance)
 
@@ -151,7 +154,8 @@ def test_drawn_messages_of_a_pair_are_opposite(problem):
     # in any order, some directions without the other
     edges = torch.cat([edges, problem.reverse(edges[:30]).flip(0)])
     model = problem.network(problem.run("kl-reciprocal", 0, "smoke"))
-    (mean, log_variance), noise = model.messages(edges), model.noise(edges, torch.Generator().manual_seed(1))
+    batch = Neighbourhoods(torch.zeros(1, problem.features), edges, torch.zeros(80, dtype=int), torch.zeros(1, problem.outputs))
+    (mean, log_variance), noise = model.messages(batch), model.noise(batch, torch.Generator().manual_seed(1))
     sent = drawn(mean, log_variance, noise)
     assert torch.equal(noise[:30], -noise[50:].flip(0))
     torch.testing.assert_close(sent[:30], -sent[50:].flip(0))
@@ -173,15 +177,67 @@ def test_what_neighbourhoods_cannot_have_ends_in_one_line(asked, line):
     assert str(raised.value).startswith(line) and len(str(raised.value).splitlines()) == 1
 
 
-def test_it_learns_and_its_seed_decides_all(liquid):
-    watched = argon.some(liquid, np.random.default_rng(2), 100)
+@pytest.fixture
+def small(liquid, tmp_path, monkeypatch):
+    """small(problem, run): a short training of it, in a workspace of its own; argon's on the liquid above."""
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(training, "ROUND", 20)
+    draw = lambda rng, count: argon.sample(liquid, rng, count)  # noqa: E731
+    on_liquid = replace(argon.PROBLEM, draws=lambda split, profile: draw, wanted=lambda split, profile: {"split": split})
+    recipe = Recipe(graphs=32 * 60, batch=32, initialization="uniform")
 
-    def trained():
-        model = argon.PROBLEM.network(argon.PROBLEM.run("reciprocal", 0, "smoke"))
-        recipe = Recipe(graphs=32 * 60, batch=32)
-        return model, learn(model, lambda rng, count: argon.some(liquid, rng, count), recipe, watched, looks=3)
+    def train(problem, variant, seed=0):
+        run = problem.run(variant, seed, "smoke")
+        return training.train(run, recipe, problem=on_liquid if problem is argon.PROBLEM else problem)
 
-    (model, history), (again, same) = trained(), trained()
-    assert history == same and [look["receivers"] for look in history] == [640, 1280, 1920]
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
-    assert history[-1]["loss"] < history[0]["loss"]
+    return train
+
+
+def same(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_it_learns_and_its_seed_decides_all(small):
+    run = argon.PROBLEM.run("reciprocal", 0, "smoke")
+    model, card = small(argon.PROBLEM, "reciprocal")
+    paths.checkpoint(run).unlink()
+    again, same_card = small(argon.PROBLEM, "reciprocal")
+    history = card["history"]
+    assert history == same_card["history"] and [entry["graphs"] for entry in history] == [640, 1280, 1920]
+    assert same(model, again) and not same(model, small(argon.PROBLEM, "reciprocal", 1)[0])
+    assert history[-1]["validation_loss_per_node"] < history[0]["validation_loss_per_node"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "variant"), [(argon.PROBLEM, "kl-reciprocal"), (halos.PROBLEM, "l1")], ids=["argon", "halos"]
+)
+def test_an_interrupted_training_ends_with_the_same_weights(problem, variant, small, monkeypatch):
+    run = problem.run(variant, 0, "smoke")
+    uninterrupted, card = small(problem, variant)
+    paths.checkpoint(run).unlink()
+    save = checkpoints.save
+
+    def save_and_die(*given):
+        save(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+        patched.setattr(checkpoints, "save", save_and_die)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                small(problem, variant)
+    resumed, resumed_card = small(problem, variant)
+    assert same(uninterrupted, resumed) and card["history"] == resumed_card["history"]
+
+
+def test_weights_of_another_liquid_are_refused_with_what_differs(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    run = argon.PROBLEM.run("reciprocal", 0, "smoke")
+    card = {"system": str(run.system), "variant": run.variant, "seed": run.seed, "profile": run.profile}
+    card |= {"recipe": vars(argon.PROBLEM.recipe(run)), "data": argon.PROBLEM.data(run)}
+    weights.save(argon.PROBLEM.network(run), run, card)
+    weights.load(run, argon.PROBLEM)
+    monkeypatch.setattr(argon, "FRICTION", 2.0)
+    with pytest.raises(InputError, match=r"other train data \(friction\), validation data \(friction\): train it anew"):
+        weights.load(run, argon.PROBLEM)

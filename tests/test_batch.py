@@ -119,7 +119,7 @@ def test_a_problem_is_made_learned_and_distilled_in_one_notebook(stage, problem,
     assert execute() == 0
     run = replace(LARGER[stage], profile="smoke")
     assert isinstance(read_json(paths.outputs(run) / LARGER_PART)["recovered"], bool)
-    assert weights.load(run, problem.network)[1]["variant"] == run.variant
+    assert weights.load(run, problem)[1]["variant"] == run.variant
     assert len(larger("smoke")) == 1
 
 

@@ -74,8 +74,12 @@ def test_pruning_schedules_end_at_the_dimension_when_they_say(shape, end):
 
 
 def test_pruning_shapes_differ_as_their_names_say():
-    half = {shape: get_variant(f"pruning{shape}").schedule(0.65 / 2, 100, 4) for shape in ("", "-linear", "-exponential")}
-    assert half == {"": 52, "-linear": 52, "-exponential": 20}
+    cosine, linear, exponential = (get_variant(f"pruning{shape}").schedule for shape in ("", "-linear", "-exponential"))
+    progress = np.linspace(0.05, 0.6, 12)
+    steps = np.diff([[shape(p, 1000, 2) for p in progress] for shape in (cosine, linear, exponential)])
+    assert abs(steps[0, 5]) > 2 * abs(steps[0, 0]) and abs(steps[0, 5]) > 2 * abs(steps[0, -1])
+    assert np.ptp(steps[1]) <= 1
+    assert (np.diff(np.abs(steps[2])) <= 0).all() and abs(steps[2, 0]) > 10 * abs(steps[2, -1])
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -101,7 +105,7 @@ def test_unknown_variants_end_in_one_line(name, line):
     assert str(raised.value) == line
 
 
-def test_regularisers_are_those_of_the_formulae():
+def test_regularizers_are_those_of_the_formulae():
     mean = torch.tensor([[[1.0, -2.0], [0.0, 3.0]]])
     log_variance = torch.log(torch.tensor([[[1.0, 4.0], [1.0, 1.0]]]))
     assert l1(mean, None, 1).item() == pytest.approx(1e-2 * (3 + 3) / 2)
@@ -111,14 +115,14 @@ def test_regularisers_are_those_of_the_formulae():
     assert kl(mean, log_variance, 1).item() == pytest.approx(divergence.item(), rel=1e-6)
 
 
-def test_heads_of_other_work_have_the_layers_they_say():
+def test_ablations_have_the_layers_they_say():
     layers = [layer for layer in network(get_variant("plus_minus")).edge.modules() if isinstance(layer, torch.nn.Linear)]
     assert sorted(layer.out_features for layer in layers) == [100, 300, 300, 450, 450, 600]
     custom = network(get_variant("custom")).edge
     units = custom.hidden[0](custom.first(torch.randn(3, 4 * DIM + 4)))
-    seen = custom.hidden[1](units)
-    torch.testing.assert_close(seen, torch.cat([units, 1 / (1 + units), 1 / (1 + units) ** 2], dim=-1))
-    assert custom.hidden[2].in_features == seen.shape[-1]
+    features = custom.hidden[1](units)
+    torch.testing.assert_close(features, torch.cat([units, 1 / (1 + units), 1 / (1 + units) ** 2], dim=-1))
+    assert custom.hidden[2].in_features == features.shape[-1]
 
 
 @pytest.mark.parametrize("law", ["spring", "string"])

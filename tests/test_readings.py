@@ -9,8 +9,9 @@ from lib.distillation.distil import distil_messages
 from lib.messages import extraction
 from lib.messages.gauges import gauge_exponent, scores
 from lib.messages.projections import node_weighted_combination, of_run
-from lib.network import inference, weights
+from lib.network import inference
 from lib.network.catalogue import parse_run
+from lib.network.networks import build
 from lib.physics import datasets
 
 RUN = parse_run("spring-2d", "l1")
@@ -47,7 +48,7 @@ class Node(nn.Module):
 
 
 def network(mix, power):
-    model = weights.build(RUN)
+    model = build(RUN)
     model.width, model.kept = mix.shape[1] + 2, torch.ones(mix.shape[1] + 2)
     model.edge, model.node = Edge(mix, power), Node(mix, power)
     return model
@@ -96,7 +97,7 @@ def test_the_gauge_is_undone_of_edges_and_of_sums_alike():
 
 def test_silent_messages_are_read_and_hold_no_law():
     """A network whose messages say nothing is a finding, not a failure."""
-    model = weights.build(RUN)
+    model = build(RUN)
     nn.init.zeros_(model.edge.last.weight)
     edges = extraction.extract(model, RUN, TEST)
     told = scores(edges, extraction.choose_channels(edges, 2))

@@ -56,7 +56,7 @@ def test_the_readme_shows_the_figures_of_the_table():
 @pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])
 def test_larger_systems_are_complete_and_their_constants_are_those_planted(stage, problem):
     run = LARGER[stage]
-    card = weights.load(run, problem.network)[1]
+    card = weights.load(run, problem)[1]
     assert card["recipe"] == vars(problem.recipe(run))
     (found,) = [one for one in results.larger("full") if one["system"] == str(run.system)]
     assert found["recovered"] and results.of_card(card).items() <= found.items()

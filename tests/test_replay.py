@@ -5,9 +5,10 @@ import copy
 import pytest
 import torch
 
-from lib.network import training, weights
+from lib.network import snapshots, training
 from lib.network.catalogue import parse_run
 from lib.network.losses import mae
+from lib.network.networks import build
 from lib.network.optimizer import Optimizer
 from lib.network.recipe import recipe_of
 from lib.network.replay import PLAIN, replayed
@@ -34,17 +35,17 @@ def test_replayed_steps_are_plain_steps(variant):
     bodies = torch.randn(500, 4, 6, device=device)
     bodies[..., -1] = bodies[..., -1].abs() + 0.5
     accelerations = bodies[..., :2] - bodies[..., :2].mean(1, keepdim=True)
-    recipe, model = recipe_of(run), weights.build(run).to(device)
+    recipe, model = recipe_of(run), build(run).to(device)
     losses = []
     for wrap in (lambda function, device: function, replayed):
         copied = copy.deepcopy(model)
         optimizer = Optimizer(copied, recipe)
         take = wrap(lambda *batch: training.step(copied.penalized, mae, optimizer, False, *batch), device)  # noqa: B023
         losses.append([])
-        for k, batch in enumerate(training.batches(run, recipe, copied, (bodies, accelerations), 0, 12)):
+        for k, batch in enumerate(snapshots.batches(run, recipe, copied, (bodies, accelerations), 0, 12)):
             optimizer.at(recipe.warmup)
             losses[-1].append(float(take(*batch, 1.0 + k)))
-    before = [weights.clone() for weights in copied.parameters()]
+    before = [weight.clone() for weight in copied.parameters()]
     optimizer.at(1.0)
     take(*batch, 1.0)
     assert all(torch.equal(*pair) for pair in zip(before, copied.parameters(), strict=True)), "the rate is read anew"

@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from lib.errors import InputError
-from lib.network import weights
 from lib.network.catalogue import parse_run
 from lib.network.initialization import FINEST, get_initialization
+from lib.network.networks import build
 
 BODIES = torch.randn(16, 4, 6, generator=torch.Generator().manual_seed(0))
 
 
 def begun(name, seed=0):
-    model = weights.build(parse_run("spring-2d", "bottleneck", seed, "smoke"))
+    model = build(parse_run("spring-2d", "bottleneck", seed, "smoke"))
     get_initialization(name)(model)
     return model
 

@@ -1,5 +1,7 @@
 """Tracking: off by itself, offline with the real package, and never a question for an account."""
 
+import time
+
 import pytest
 import wandb
 
@@ -21,18 +23,28 @@ def workspace(tmp_path, monkeypatch):
 
 
 def test_it_is_off_by_itself(workspace):
-    with tracking.tracked(RUN, RECIPE) as track:
+    with tracking.tracked(RUN, RECIPE, "0a1b2c3d") as track:
         track({"graphs": 64, "validation_loss_per_node": 1.0})
     assert not list(workspace.rglob("*.wandb"))
 
 
 def test_offline_writes_a_record(workspace, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
-    with tracking.tracked(RUN, RECIPE) as track:
+    with tracking.tracked(RUN, RECIPE, "0a1b2c3d") as track:
         track({"graphs": 64, "validation_loss_per_node": 1.25})
     wandb.teardown()  # its service writes the record out at its own end, which on a busy machine comes later
     (record,) = workspace.rglob("*.wandb")
     assert b"validation_loss_per_node" in record.read_bytes()
+
+
+def test_a_resumed_training_is_the_same_run(workspace, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for graphs in (64, 128):
+        with tracking.tracked(RUN, RECIPE, "0a1b2c3d") as track:
+            track({"graphs": graphs})
+        wandb.teardown()
+        time.sleep(1.1)  # its folders are named by the second
+    assert [record.name for record in workspace.rglob("*.wandb")] == ["run-0a1b2c3d.wandb"] * 2
 
 
 def test_online_without_an_account_ends_in_one_line(monkeypatch):
@@ -42,6 +54,6 @@ def test_online_without_an_account_ends_in_one_line(monkeypatch):
 
 
 def test_an_unknown_mode_ends_in_one_line(monkeypatch):
-    monkeypatch.setenv("WANDB_MODE", "loud")
-    with pytest.raises(InputError, match="WANDB_MODE = loud: choose one of disabled, offline, online"):
+    monkeypatch.setenv("WANDB_MODE", "verbose")
+    with pytest.raises(InputError, match="WANDB_MODE = verbose: choose one of disabled, offline, online"):
         tracking.mode()

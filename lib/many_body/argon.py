@@ -15,7 +15,7 @@ from lib import paths
 from lib.cache import Arrays, Record, load_or_make
 from lib.errors import InputError
 from lib.many_body.neighbourhoods import Draw, Neighbourhoods
-from lib.many_body.problems import Problem
+from lib.many_body.problems import NeighbourhoodProblem
 from lib.network.catalogue import LARGER
 from lib.profiles import get_profile
 
@@ -82,7 +82,7 @@ def energy(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.
     return 4 * epsilon * ((sigma / r) ** 12 - (sigma / r) ** 6)
 
 
-def pull(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.ndarray:
+def radial_force(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.ndarray:
     """F(r) = -dV/dr, positive where atoms repel each other."""
     return 24 * epsilon / r * (2 * (sigma / r) ** 12 - (sigma / r) ** 6)
 
@@ -90,7 +90,7 @@ def pull(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.nd
 def pair_force(apart: np.ndarray) -> np.ndarray:
     """Force [..., 3] on the receiver of separations [..., 3]; none beyond the cutoff."""
     r = np.linalg.norm(apart, axis=-1, keepdims=True)
-    return np.where(r < CUTOFF, pull(r) / r, 0.0) * apart
+    return np.where(r < CUTOFF, radial_force(r) / r, 0.0) * apart
 
 
 def net_forces(positions: np.ndarray, box: float) -> np.ndarray:
@@ -131,12 +131,12 @@ def simulate(state: State, frames: int, settling: int, seed: int = 0) -> np.ndar
     openmm.LocalEnergyMinimizer.minimize(context)
     context.setVelocitiesToTemperature(state.temperature, seed + 1)
     thermostat.step(settling)
-    found = np.empty((frames, ATOMS, 3), np.float32)
+    snapshots = np.empty((frames, ATOMS, 3), np.float32)
     for frame in range(frames):
         thermostat.step(BETWEEN)
         positions = context.getState(positions=True).getPositions(asNumpy=True)
-        found[frame] = positions.value_in_unit(openmm.unit.angstrom)
-    return found % np.float32(state.box)
+        snapshots[frame] = positions.value_in_unit(openmm.unit.angstrom)
+    return snapshots % np.float32(state.box)
 
 
 def make(states: tuple[State, ...], frames: int, settling: int, seed: int) -> Liquid:
@@ -152,20 +152,36 @@ SPLITS = {"train": (TRAINING, 0), "validation": (TRAINING, 1), "test": (TRAINING
 """States and seed of each split."""
 
 
-def load(split: str, profile: str = "full") -> Liquid:
-    """The liquid of a split, simulated first if it is not on disk as it should be."""
+def wanted(split: str, profile: str) -> Record:
+    """How the liquid of a split is made."""
     states, seed = SPLITS[split]
     budget = get_profile(profile)
-    frames = max(1, budget.trajectories.get(split, budget.trajectories["test"]) // 100)
-    constants = {"epsilon": EPSILON, "sigma": SIGMA, "cutoff": CUTOFF, "mass": MASS, "atoms": ATOMS, "step": STEP}
-    constants |= {"friction": FRICTION, "settling": budget.settling, "between": BETWEEN}
-    wanted = {"states": [str(state) for state in states], "frames": frames, "seed": seed, **constants}
+    return {
+        "states": [str(state) for state in states],
+        "frames": max(1, budget.trajectories.get(split, budget.trajectories["test"]) // 100),
+        "seed": seed,
+        "epsilon": EPSILON,
+        "sigma": SIGMA,
+        "cutoff": CUTOFF,
+        "mass": MASS,
+        "atoms": ATOMS,
+        "step": STEP,
+        "friction": FRICTION,
+        "settling": budget.settling,
+        "between": BETWEEN,
+    }
+
+
+def load(split: str, profile: str = "full") -> Liquid:
+    """The liquid of a split, simulated first if it is not on disk as it should be."""
+    (states, seed), record = SPLITS[split], wanted(split, profile)
 
     def made() -> tuple[Arrays, Record]:
-        liquid = make(states, frames, budget.settling, seed)
+        liquid = make(states, record["frames"], record["settling"], seed)
         return {"positions": liquid.positions, "forces": liquid.forces}, {}
 
-    return Liquid(states, **load_or_make(paths.workspace(profile) / "data" / "argon" / f"{split}.npz", wanted, made)[0])
+    arrays, _ = load_or_make(paths.workspace(profile) / "data" / "argon" / f"{split}.npz", record, made)
+    return Liquid(states, **arrays)
 
 
 def neighbourhoods(liquid: Liquid, state: np.ndarray, frame: np.ndarray, atom: np.ndarray) -> Neighbourhoods:
@@ -184,7 +200,7 @@ def neighbourhoods(liquid: Liquid, state: np.ndarray, frame: np.ndarray, atom: n
     )
 
 
-def some(liquid: Liquid, rng: np.random.Generator, count: int) -> Neighbourhoods:
+def sample(liquid: Liquid, rng: np.random.Generator, count: int) -> Neighbourhoods:
     """So many atoms drawn from all states and frames alike."""
     return neighbourhoods(liquid, *rng.integers(0, np.array(liquid.positions.shape[:3])[:, None], (3, count)))
 
@@ -192,10 +208,10 @@ def some(liquid: Liquid, rng: np.random.Generator, count: int) -> Neighbourhoods
 def draws(split: str, profile: str) -> Draw:
     """What draws atoms of a split."""
     liquid = load(split, profile)
-    return lambda rng, count: some(liquid, rng, count)
+    return lambda rng, count: sample(liquid, rng, count)
 
 
-PROBLEM = Problem(
+PROBLEM = NeighbourhoodProblem(
     LARGER["8_argon"].system,
     features=0,
     edge_features=3,
@@ -204,6 +220,7 @@ PROBLEM = Problem(
     budget_fraction=1 / 6,
     reverse=torch.neg,
     draws=draws,
+    wanted=wanted,
 )
 """Net forces from the separations of neighbours."""
 

@@ -1,7 +1,7 @@
 """From messages in a liquid to one radial force: what holds between all pairs alike, in any direction.
 
-The network's outputs are, to first order, y_i = C sum_j m_ij + c. So C m_ij is what one neighbour adds, and its part
-along the line of centres is the force F(r): no truth is needed to read it.
+The network's outputs are, to first order, y_i = C sum_j m_ij + c. So C m_ij is what one neighbour adds, and its
+component along the line of centres is the force F(r), found without the truth.
 """
 
 from __future__ import annotations
@@ -24,46 +24,65 @@ from lib.messages.extraction import linear_fit
 
 NAMES = ["dx", "dy", "dz", "r"]
 DIRECTIONS = 30
-"""In which the verdict looks, since the force must be the same in all of them."""
+"""Directions in which the verdict evaluates a force, which must be the same in all of them."""
+
+
+@dataclass(frozen=True)
+class Separations:
+    """Inputs of edges, [..., 4] in the order of `NAMES`, by name."""
+
+    inputs: np.ndarray
+
+    @property
+    def separation(self) -> np.ndarray:
+        """x1 - x2, [..., 3], Angstrom."""
+        return self.inputs[..., :3]
+
+    @property
+    def r(self) -> np.ndarray:
+        """Distances, [...], Angstrom."""
+        return self.inputs[..., 3]
 
 
 @torch.no_grad()
-def shares(model: NeighbourNetwork, seen: Neighbourhoods) -> np.ndarray:
-    """What each edge adds to its receiver's output, [edges, outputs], as the node network reads it to first order."""
-    sent = model.messages(seen.edges)[0]
-    outputs = model.outputs(seen, sent).numpy().astype(float)
-    index, messages = seen.index.numpy(), sent.numpy().astype(float)
+def contributions(model: NeighbourNetwork, batch: Neighbourhoods) -> np.ndarray:
+    """What each edge adds to its receiver's output, [edges, outputs], to first order."""
+    sent = model.messages(batch)[0]
+    outputs = model.outputs(batch, sent).numpy().astype(float)
+    index, messages = batch.index.numpy(), sent.numpy().astype(float)
     sums = np.zeros((len(outputs), messages.shape[1]))
     np.add.at(sums, index, messages)
     return messages @ linear_fit(sums, outputs).slope
 
 
-def inputs(seen: Neighbourhoods) -> np.ndarray:
+def inputs(batch: Neighbourhoods) -> np.ndarray:
     """Separations and distances [edges, 4] of edges, in the order of `NAMES`."""
-    apart = seen.edges.numpy().astype(float)
-    return np.column_stack([apart, np.linalg.norm(apart, axis=1)])
+    separation = batch.edges.numpy().astype(float)
+    return np.column_stack([separation, np.linalg.norm(separation, axis=1)])
 
 
-def along(forces: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Parts [edges] of forces [edges, 3] along the line of centres of edges with inputs [edges, 4]."""
-    return (forces * x[:, :3]).sum(axis=1) / x[:, 3]
+def radial(forces: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Components [edges] of forces [edges, 3] along the line of centres of edges with inputs [edges, 4]."""
+    pair = Separations(x)
+    return (forces * pair.separation).sum(axis=1) / pair.r
 
 
-def summed(expression: sympy.Expr, seen: Neighbourhoods) -> np.ndarray:
+def net_forces(expression: sympy.Expr, batch: Neighbourhoods) -> np.ndarray:
     """Net forces [receivers, 3] when an expression in `NAMES` is the force along each line of centres."""
-    x = inputs(seen)
-    net = np.zeros((len(seen.targets), 3))
-    np.add.at(net, seen.index.numpy(), (evaluate(expression, x, NAMES) / x[:, 3])[:, None] * x[:, :3])
+    x, net = inputs(batch), np.zeros((len(batch.targets), 3))
+    pair = Separations(x)
+    np.add.at(net, batch.index.numpy(), (evaluate(expression, x, NAMES) / pair.r)[:, None] * pair.separation)
     return net
 
 
-def refitted(expression: sympy.Expr, seen: Neighbourhoods) -> sympy.Expr:
+def refitted(expression: sympy.Expr, batch: Neighbourhoods) -> sympy.Expr:
     """The expression with its constants fitted once more, to net forces."""
-    x, targets, index = inputs(seen), seen.targets.numpy().astype(float), seen.index.numpy()
+    x, targets, index = inputs(batch), batch.targets.numpy().astype(float), batch.index.numpy()
+    pair = Separations(x)
 
     def residual(force: Function) -> np.ndarray:
         net = np.zeros_like(targets)
-        np.add.at(net, index, np.nan_to_num(force(*x.T) / x[:, 3], posinf=1e6, neginf=-1e6)[:, None] * x[:, :3])
+        np.add.at(net, index, np.nan_to_num(force(*x.T) / pair.r, posinf=1e6, neginf=-1e6)[:, None] * pair.separation)
         return net - targets
 
     return refit.refitted([expression], [NAMES], residual, scale=0.1)[0]
@@ -84,25 +103,26 @@ class LiquidVerdict:
     """The same at pairs closer than all of them, down to 95% of the closest."""
 
 
-def judge(expression: sympy.Expr, seen: Neighbourhoods) -> LiquidVerdict:
+def judge(expression: sympy.Expr, batch: Neighbourhoods) -> LiquidVerdict:
     """Whether an expression in `NAMES` is a 6-12 force, by numbers: in form, epsilon and sigma are its own."""
-    x = inputs(seen)
-    closest = x[:, 3].min()
+    x = inputs(batch)
+    r = Separations(x).r
+    closest = r.min()
     around = np.random.default_rng(0).standard_normal((DIRECTIONS, 3))
     around /= np.linalg.norm(around, axis=1, keepdims=True)
 
-    def every_way(r: np.ndarray) -> np.ndarray:
-        """At distances [distances], in all directions, [distances, directions]."""
+    def in_all_directions(r: np.ndarray) -> np.ndarray:
+        """At distances [distances], the force [distances, directions]."""
         edges = np.concatenate([r[:, None, None] * around, np.broadcast_to(r[:, None, None], (len(r), DIRECTIONS, 1))], axis=2)
         return evaluate(expression, edges.reshape(-1, 4), NAMES).reshape(len(r), DIRECTIONS)
 
     def force(r: np.ndarray) -> np.ndarray:
-        return every_way(r).mean(axis=1)
+        return in_all_directions(r).mean(axis=1)
 
     grid = np.linspace(closest, argon.CUTOFF, 2_000)
-    said = force(grid)
-    falls = np.flatnonzero((said[:-1] > 0) & (said[1:] <= 0))
-    if not np.isfinite(said).all() or not len(falls):
+    found = force(grid)
+    falls = np.flatnonzero((found[:-1] > 0) & (found[1:] <= 0))
+    if not np.isfinite(found).all() or not len(falls):
         return LiquidVerdict(False, np.nan, np.nan, np.inf, np.inf)
     rest = brentq(lambda r: float(force(np.array([r]))[0]), grid[falls[0]], grid[falls[0] + 1])
     sigma = rest / 2 ** (1 / 6)
@@ -110,20 +130,20 @@ def judge(expression: sympy.Expr, seen: Neighbourhoods) -> LiquidVerdict:
     # what the well still lacks at the cutoff
     epsilon = depth / (1 + argon.energy(argon.CUTOFF, 1.0, sigma))
     nearer = np.linspace(0.95 * closest, closest, 200)
-    here, there = evaluate(expression, x, NAMES), every_way(nearer)
-    inside = unexplained(here, argon.pull(x[:, 3], epsilon, sigma), here.mean())
-    outside = unexplained(there, argon.pull(nearer, epsilon, sigma)[:, None], there.mean())
+    here, there = evaluate(expression, x, NAMES), in_all_directions(nearer)
+    inside = unexplained(here, argon.radial_force(r, epsilon, sigma), here.mean())
+    outside = unexplained(there, argon.radial_force(nearer, epsilon, sigma)[:, None], there.mean())
     return LiquidVerdict(inside < INSIDE and outside < OUTSIDE, float(epsilon), float(sigma), inside, outside)
 
 
-def simplest_law(front: pd.DataFrame, seen: Neighbourhoods) -> tuple[sympy.Expr, LiquidVerdict]:
+def simplest_law(front: pd.DataFrame, batch: Neighbourhoods) -> tuple[sympy.Expr, LiquidVerdict]:
     """The simplest expression of a front that, refitted, is a 6-12 force; the engine's choice if there is none."""
     tried = [parse(text, NAMES) for text in front["expression"]]
     for expression in tried:
         if expression.has(sympy.Symbol("r", real=True)) and expression.atoms(sympy.Float):
-            fitted = refitted(expression, seen)
-            verdict = judge(fitted, seen)
+            fitted = refitted(expression, batch)
+            verdict = judge(fitted, batch)
             if verdict.recovered:
                 return fitted, verdict
-    fitted = refitted(tried[int(np.argmax(front["chosen"]))], seen)
-    return fitted, judge(fitted, seen)
+    fitted = refitted(tried[int(np.argmax(front["chosen"]))], batch)
+    return fitted, judge(fitted, batch)

@@ -12,16 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from lib.cache import Record
 from lib.errors import InputError
 from lib.many_body.neighbourhoods import Draw, Neighbourhoods
-from lib.many_body.problems import Problem
+from lib.many_body.problems import NeighbourhoodProblem
 from lib.network.catalogue import LARGER
 from lib.profiles import get_profile
+
+Columns = TypeVar("Columns", np.ndarray, torch.Tensor)
 
 REACH = 20.0
 """Halos nearer than this are neighbours, Mpc/h, in the graph as in the formula."""
@@ -33,6 +37,10 @@ DENSITY = 3e-4
 """Halos in a cubic Mpc/h."""
 GROWTH = 0.5
 """Logarithmic growth rate of structure, f."""
+BOX, CELLS = 300.0, 64
+"""Edge of a synthetic catalogue, Mpc/h, and cells along it."""
+BIAS = 1.5
+"""Of halos: how strongly they follow the Gaussian field."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ def linear_power(k: np.ndarray, shape: float = 0.2) -> np.ndarray:
     return k * transfer**2
 
 
-def lognormal(seed: int, box: float = 300.0, cells: int = 64, bias: float = 1.5) -> Catalogue:
+def lognormal(seed: int, box: float = BOX, cells: int = CELLS, bias: float = BIAS) -> Catalogue:
     """A synthetic catalogue: halos drawn from exp of a Gaussian field, with its linear velocities.
 
     The field has unit variance in cells; masses fall as a power law and are higher where halos crowd.
@@ -141,19 +149,39 @@ def overdensity(catalogue: Catalogue, constants: tuple[float, ...] = CONSTANTS) 
     return c1 + e / (c2 + c3 * e + c4 * catalogue.masses)
 
 
+def seeds(split: str, profile: str) -> range:
+    """Seeds of the boxes of a split."""
+    trajectories = get_profile(profile).trajectories
+    source = "test" if split == "dense" else split
+    if source not in trajectories:
+        raise InputError(f"unknown split {split!r}: choose one of {', '.join(trajectories)}, dense")
+    first = 1_000 * list(trajectories).index(source)
+    return range(first, first + max(1, trajectories[source] // 500))
+
+
+def wanted(split: str, profile: str) -> Record:
+    """How the catalogues of a split are made."""
+    return {
+        "seeds": list(seeds(split, profile)),
+        "box": BOX,
+        "cells": CELLS,
+        "bias": BIAS,
+        "density": DENSITY,
+        "growth": GROWTH,
+        "constants": CONSTANTS,
+        "reach": REACH,
+        "densest": DENSEST,
+    }
+
+
 @cache
 def boxes(split: str, profile: str) -> list[tuple[Catalogue, np.ndarray, np.ndarray]]:
     """Synthetic catalogues of a split, their overdensities, and the halos that are its receivers.
 
     `train`, `validation` and `test` leave out the densest fifth, which is the split `dense`, of the boxes of `test`.
     """
-    trajectories = get_profile(profile).trajectories
-    source = "test" if split == "dense" else split
-    if source not in trajectories:
-        raise InputError(f"unknown split {split!r}: choose one of {', '.join(trajectories)}, dense")
-    count, first = max(1, trajectories[source] // 500), 1_000 * list(trajectories).index(source)
     found = []
-    for seed in range(first, first + count):
+    for seed in seeds(split, profile):
         catalogue = lognormal(seed)
         delta = overdensity(catalogue)
         dense = delta > np.quantile(delta, DENSEST)
@@ -172,20 +200,49 @@ def draws(split: str, profile: str) -> Draw:
     return draw
 
 
-def turned(edges: torch.Tensor) -> torch.Tensor:
-    """Edges [edges, 8] the other way about."""
-    return torch.cat([-edges[:, :6], edges[:, [7, 6]]], dim=1)
+@dataclass(frozen=True)
+class HaloEdges(Generic[Columns]):
+    """Edges of halos, [..., 8], with their columns by name."""
+
+    columns: Columns
+
+    @property
+    def separation(self) -> Columns:
+        """x1 - x2, [..., 3], Mpc/h."""
+        return self.columns[..., :3]
+
+    @property
+    def velocity(self) -> Columns:
+        """v1 - v2, [..., 3], 1,000 km/s."""
+        return self.columns[..., 3:6]
+
+    @property
+    def m1(self) -> Columns:
+        """Masses of receivers, [...]."""
+        return self.columns[..., 6]
+
+    @property
+    def m2(self) -> Columns:
+        """Masses of neighbours, [...]."""
+        return self.columns[..., 7]
 
 
-PROBLEM = Problem(
+def swapped(edges: torch.Tensor) -> torch.Tensor:
+    """Edges [edges, 8] with their ends swapped."""
+    one = HaloEdges(edges)
+    return torch.cat([-one.separation, -one.velocity, torch.stack([one.m2, one.m1], dim=-1)], dim=-1)
+
+
+PROBLEM = NeighbourhoodProblem(
     LARGER["9_halos"].system,
     features=1,
     edge_features=8,
     outputs=1,
     channels=1,
     budget_fraction=1 / 6,
-    reverse=turned,
+    reverse=swapped,
     draws=draws,
+    wanted=wanted,
 )
 """Overdensities from the masses, separations and velocities of neighbours."""
 
@@ -193,13 +250,13 @@ PROBLEM = Problem(
 def neighbourhoods(catalogue: Catalogue, delta: np.ndarray, receivers: np.ndarray) -> Neighbourhoods:
     """Halos [receivers] with their neighbours within `REACH`, and the overdensities [halos] to be predicted.
 
-    A receiver brings its mass; an edge its separation, relative velocity (in 1,000 km/s) and both masses.
+    A receiver has its mass as its feature; an edge the columns of `HaloEdges`.
     """
     row, sender = pairs(catalogue, receivers, REACH)
     receiver = receivers[row]
-    moving = (catalogue.velocities[receiver] - catalogue.velocities[sender]) / 1e3
+    velocity = (catalogue.velocities[receiver] - catalogue.velocities[sender]) / 1e3
     both = np.stack([catalogue.masses[receiver], catalogue.masses[sender]], axis=1)
-    edges = np.concatenate([apart(catalogue, receiver, sender), moving, both], axis=1)
+    edges = np.concatenate([apart(catalogue, receiver, sender), velocity, both], axis=1)
     return Neighbourhoods(
         torch.as_tensor(catalogue.masses[receivers, None], dtype=torch.float32),
         torch.as_tensor(edges, dtype=torch.float32),

@@ -1,28 +1,27 @@
-"""Problems of receivers and neighbours: their networks, trained once and then loaded like any other run's."""
+"""Problems of receivers and neighbours: what their networks are made of, and what they are trained on."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from lib import paths
+from lib.cache import Record
 from lib.errors import InputError
-from lib.files import write_text
-from lib.many_body.neighbourhoods import Draw, NeighbourNetwork, Reverse, learn
-from lib.network import weights
-from lib.network.device import describe, pick_device
+from lib.many_body.neighbourhoods import Draw, Neighbourhoods, NeighbourNetwork, Reverse
+from lib.network import training
+from lib.network.checkpoints import code_of
+from lib.network.problem import Batch, Task
 from lib.network.recipe import Recipe
 from lib.network.variants import get_variant, keep_all
 from lib.profiles import get_profile
 from lib.runs import Run, System
 
-WATCHED = 1_000
-"""Receivers of the validation split on which the loss is watched."""
+VALIDATION_RECEIVERS = 1_000
 BATCH = 64
 """Receivers in a step of training."""
 KINDS = ("standard", "bottleneck", "l1", "kl", "reciprocal")
@@ -30,28 +29,30 @@ KINDS = ("standard", "bottleneck", "l1", "kl", "reciprocal")
 
 
 @dataclass(frozen=True)
-class Problem:
-    """What is predicted of which receivers, from which neighbours."""
+class NeighbourhoodProblem:
+    """What is predicted of which receivers, from which neighbours; recipes and cards count receivers as graphs."""
 
     system: System
-    """By which its files go; no law of the registry, since its graphs are no few bodies."""
+    """By which its files go; no law of the registry, since its graphs are larger than a few bodies."""
     features: int
-    """Columns that a receiver brings."""
+    """Columns of a receiver."""
     edge_features: int
-    """Columns that an edge brings."""
+    """Columns of an edge."""
     outputs: int
     """Columns to be predicted."""
     channels: int
     """Message channels that the law needs."""
     budget_fraction: float
-    """Receivers seen in training, as a share of the graphs that a profile allows."""
+    """Receivers seen in training, as a fraction of the graphs that a profile allows."""
     reverse: Reverse
-    """Turns edges [edges, edge features] about."""
+    """Swaps the ends of edges [edges, edge features]."""
     draws: Callable[[str, str], Draw]
     """draws(split, profile): what draws receivers of a split."""
+    wanted: Callable[[str, str], Record]
+    """wanted(split, profile): how the data of a split are made."""
 
     def run(self, variant: str, seed: int, profile: str) -> Run:
-        """The run by which a network of it goes; `InputError` for what is unknown or what neighbourhoods cannot have."""
+        """The run of a variant, seed and profile; `InputError` for unknown ones and for variants that neighbourhoods lack."""
         get_profile(profile)
         asked = get_variant(variant)
         if seed < 0:
@@ -61,35 +62,47 @@ class Problem:
         return Run(self.system, variant, seed, profile)
 
     def network(self, run: Run) -> NeighbourNetwork:
-        """The run's untrained network, initialised from its seed."""
+        """The run's untrained network, initialized from its seed."""
         torch.manual_seed(run.seed)
         sizes = (self.features, self.edge_features, self.outputs, self.channels)
         return NeighbourNetwork(*sizes, get_variant(run.variant), self.reverse)
 
     def recipe(self, run: Run) -> Recipe:
-        """The recipe that a run's profile and variant ask for."""
+        """The recipe that the run's profile and variant ask for."""
         graphs = round(self.budget_fraction * get_profile(run.profile).graphs)
         return Recipe(graphs=graphs, batch=BATCH, initialization="uniform", translation=0.0, **get_variant(run.variant).recipe)
 
-    def learned(self, run: Run) -> tuple[NeighbourNetwork, dict[str, Any]]:
+    def data(self, run: Run) -> dict[str, Record]:
+        """How the data of training and validation are made."""
+        return {split: self.wanted(split, run.profile) for split in ("train", "validation")}
+
+    def task(self, run: Run, recipe: Recipe, model: NeighbourNetwork, device: torch.device) -> Task:
+        """The run's receivers, their data made first if need be."""
+        draw = self.draws("train", run.profile)
+        validation = self.draws("validation", run.profile)(np.random.default_rng(run.seed), VALIDATION_RECEIVERS)
+        # the data themselves are told by a draw from each split
+        identity = [fingerprint(draw(np.random.default_rng(0), VALIDATION_RECEIVERS)), fingerprint(validation)]
+
+        def batches(number: int, steps: int) -> Iterator[Batch]:
+            rng = np.random.default_rng((run.seed, number))
+            generator = torch.Generator(device).manual_seed(run.seed * 1_000_003 + number)
+            for _ in range(steps):
+                batch = draw(rng, recipe.batch).to(device)
+                yield batch, batch.targets, model.noise(batch, generator)
+
+        validation = validation.to(device)
+        return Task(batches, (validation, validation.targets), [*identity, code_of(self.draws.__module__)])
+
+    def test(self, run: Run, model: NeighbourNetwork, device: torch.device) -> dict[str, float]:
+        """Nothing: the notebooks compare losses inside and outside training."""
+        return {}
+
+    def load_or_train(self, run: Run) -> tuple[NeighbourNetwork, dict[str, Any]]:
         """The run's trained network and its card; trained first if it has no weights yet."""
-        if paths.weights(run).exists():
-            return weights.load(run, self.network)
-        model, recipe = self.network(run), self.recipe(run)
-        watched = self.draws("validation", run.profile)(np.random.default_rng(run.seed), WATCHED)
-        started = time.monotonic()
-        history = learn(model, self.draws("train", run.profile), recipe, watched, run.seed)
-        card = {
-            "system": str(self.system),
-            "variant": run.variant,
-            "seed": run.seed,
-            "profile": run.profile,
-            "recipe": asdict(recipe),
-            "receivers_seen": history[-1]["receivers"],
-            "train_seconds": round(time.monotonic() - started, 1),
-            "device": describe(pick_device()),
-            "history": history,
-        }
-        card = weights.save(model, run, card)
-        write_text(paths.trained_mark(run), card["sha256"] + "\n")
-        return model, card
+        return training.load_or_train(run, problem=self)
+
+
+def fingerprint(batch: Neighbourhoods) -> str:
+    """SHA-256 of a batch's numbers, in hexadecimal."""
+    parts = (batch.receivers, batch.edges, batch.index, batch.targets)
+    return hashlib.sha256(b"".join(part.numpy().tobytes() for part in parts)).hexdigest()

@@ -1,23 +1,29 @@
-"""How the encoding forms: messages of a fixed set of edges, watched while a model learns."""
+"""How the encoding forms: messages of a fixed set of edges at moments of a training, which `Formation` watches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
+from lib import paths
 from lib.errors import InputError
 from lib.files import atomic_write
 from lib.messages import extraction, gauges
 from lib.network.models import GraphNetwork
+from lib.network.monitor import State
+from lib.physics import datasets
 from lib.physics.datasets import Trajectories
 from lib.runs import Run
 
 MOMENTS = 40
 """Looks at a training, evenly spread over the logarithm of the graphs seen, and one before it."""
+GRAPHS = 1_000
+"""Validation graphs whose edges are watched."""
 SHOWN = 360
 """Edges whose messages are kept."""
 HALF = (np.finfo(np.float16).min, np.finfo(np.float16).max)
@@ -26,7 +32,7 @@ HALF = (np.finfo(np.float16).min, np.finfo(np.float16).max)
 
 @dataclass
 class Encoding:
-    """What was seen at each moment."""
+    """Scores and messages at each moment."""
 
     table: list[dict[str, float]] = field(default_factory=list)
     """graphs, sparsity, r2_force, r2_acceleration, exponent and r2_exponent of the D chosen channels at that moment."""
@@ -65,6 +71,38 @@ class Encoding:
         with atomic_write(path) as scratch, scratch.open("wb") as file:
             halves = np.clip(np.stack(self.messages), *HALF).astype(np.float16)
             np.savez_compressed(file, messages=halves, force=self.force, **columns)
+
+
+class Formation:
+    """A monitor of `training.train` that records how the run's encoding forms, and writes it where `paths.encoding` says."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.encoding = Encoding()
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        """Those whose edges are watched."""
+        return datasets.load(self.run.system, "validation", self.run.profile).sample(GRAPHS)
+
+    def look(self, model: GraphNetwork, graphs: int, completed: int, rounds: int) -> None:
+        """Add the model's messages, before the first round and after those of `moments`."""
+        if completed in {0, *moments(rounds)}:
+            self.encoding.look(graphs, model, self.run, self.trajectories)
+
+    def state(self) -> State:
+        """Messages and forces, and the table."""
+        arrays = {str(k): messages for k, messages in enumerate(self.encoding.messages)}
+        return {"force": self.encoding.force, **arrays}, self.encoding.table
+
+    def restore(self, state: State) -> None:
+        """Take up what `state` gave."""
+        arrays, table = state
+        self.encoding = Encoding(table, [arrays[str(k)] for k in range(len(table))], arrays["force"])
+
+    def save(self) -> None:
+        """Write the record of the whole training."""
+        self.encoding.save(paths.encoding(self.run))
 
 
 def shown(edges: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 H = sum_i self(v_i) + sum_ij pair(v_i, v_j),    v = (x, p, q, m),  p = m dx/dt
 m_ij = -d/dx_i [pair(v_i, v_j) + pair(v_j, v_i)],    a_i = (sum_j m_ij - d/dx_i self(v_i)) / m_i
 
-Its messages are the forces of the pair energy, so that all that reads messages reads it too.
+Its messages are the forces of the pair energy, so that whatever analyses messages analyses these.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class HamiltonianNetwork(GraphNetwork):
         """Forces of the pair energy [graphs, edges, dim]."""
         return self.pairs(bodies)[0], None
 
-    def accelerations(self, bodies: Tensor, sent: Tensor) -> Tensor:
+    def outputs(self, bodies: Tensor, sent: Tensor) -> Tensor:
         """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2] that were sent forces."""
         learning = torch.is_grad_enabled()
         with torch.enable_grad():
@@ -67,6 +67,6 @@ class HamiltonianNetwork(GraphNetwork):
         return (self.received(sent, bodies.shape[-2]) - slope[..., : self.dim]) / bodies[..., -1:]
 
     def penalized(self, bodies: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
-        """Accelerations [graphs, n, dim], and the regulariser of the pairs' energies and of their slopes."""
+        """Accelerations [graphs, n, dim], and the regularizer of the pairs' energies and of their slopes."""
         force, energy, slopes = self.pairs(bodies)
-        return self.accelerations(bodies, force), self.variant.regularizer(torch.cat([energy, slopes], -1), None, self.dim)
+        return self.outputs(bodies, force), self.variant.regularizer(torch.cat([energy, slopes], -1), None, self.dim)

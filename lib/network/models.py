@@ -1,4 +1,4 @@
-"""The graph network: an edge network whose messages are summed, and a node network that reads the sum.
+"""Graph networks: an edge network whose messages are summed, and a node network that takes the sum.
 
 m_ij = edge(v_i, v_j),    a_i = node(v_i, sum_j m_ij)        (i receives, j sends)
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,14 +18,16 @@ from lib.network.variants import HIDDEN, Variant
 
 PART = 256
 """Graphs that a network takes at once, so that what is between its layers stays near the processor."""
+Message = tuple[Tensor, Tensor | None]
+"""Mean and log variance of messages; None where they are not Gaussian."""
 
 
 class InverseFeatures(nn.Module):
     """Units h >= 0 with 1/(1+h) and 1/(1+h)^2 beside them, [..., units] -> [..., 3 * units]."""
 
     def forward(self, h: Tensor) -> Tensor:
-        fallen = 1 / (1 + h)
-        return torch.cat([h, fallen, fallen**2], dim=-1)
+        inverse = 1 / (1 + h)
+        return torch.cat([h, inverse, inverse**2], dim=-1)
 
 
 class Perceptron(nn.Module):
@@ -42,7 +45,7 @@ class Perceptron(nn.Module):
         activation: type[nn.Module] = nn.ReLU,
         inverse_features: bool = False,
     ) -> None:
-        """`reciprocals`: whether the first layer's units go on with `Reciprocals` beside them."""
+        """`inverse_features`: whether `InverseFeatures` follow the first layer."""
         super().__init__()
         self.first = nn.Linear(inputs, units[0])
         widths = [(3 if inverse_features else 1) * units[0], *units[1:]]
@@ -61,84 +64,137 @@ class Perceptron(nn.Module):
 
 
 def drawn(mean: Tensor, log_variance: Tensor | None, noise: Tensor | None) -> Tensor:
-    """Messages drawn from N(mean, exp(log_variance)) with N(0, 1) noise, all of one shape; the mean where none varies."""
+    """Messages drawn from N(mean, exp(log_variance)) with N(0, 1) noise, all of one shape; the mean if not Gaussian."""
     return mean if log_variance is None else mean + noise * torch.exp(log_variance / 2)
 
 
-class GraphNetwork(MessagePassing):
-    """Accelerations of n bodies from their messages, as a variant has them.
+class MessageNetwork(MessagePassing):
+    """Outputs of receivers from the messages of their neighbours, as a variant has them.
 
-    Graphs of a batch share one edge list, so that a batch is an array [graphs, n, 2*dim+2].
+    What a batch holds, and which edges there are, is said by the networks that follow from it.
     """
 
-    compiles = True
+    compiles = False
     """Whether the compiler can take it."""
+    replays = False
+    """Whether its batches have one size, so that a step's kernels can be replayed."""
 
-    def __init__(self, pairs: np.ndarray, dim: int, variant: Variant) -> None:
-        """`pairs` [pairs, 2]: the bodies that act on each other, in both directions."""
+    def __init__(self, edge_inputs: int, features: int, outputs: int, dim: int, variant: Variant) -> None:
+        """`dim`: components of what messages stand for, which are as many channels as a law needs.
+
+        `features`: columns of a receiver. Receivers and edges lie along the last axis but one.
+        """
         super().__init__(aggr="add", node_dim=-2)
         self.variant = variant
         self.dim = dim
         self.width = variant.width(dim)
+        head = self.width * (2 if variant.gaussian else 1)
+        self.edge = Perceptron(edge_inputs, head, variant.hidden, inverse_features=variant.inverse_features)
+        self.node = Perceptron(features + self.width, outputs, variant.hidden)
+        self.register_buffer("kept", torch.ones(self.width))
+
+    def one_way(self, batch: Any) -> Message:
+        """What the edge network sends along a batch's edges, mean and log variance [..., edges, channels]."""
+        raise NotImplementedError
+
+    def other_way(self, batch: Any, sent: Message) -> Message:
+        """What it sends against each edge, where `sent` is what it sends along them."""
+        raise NotImplementedError
+
+    def outputs(self, batch: Any, sent: Tensor) -> Tensor:
+        """Outputs [..., receivers, outputs] of a batch whose messages [..., edges, channels] were sent."""
+        raise NotImplementedError
+
+    def draw(self, batch: Any, generator: torch.Generator) -> Tensor:
+        """N(0, 1) noise [..., edges, channels], independent from edge to edge."""
+        raise NotImplementedError
+
+    def draw_pairs(self, batch: Any, generator: torch.Generator) -> Tensor:
+        """N(0, 1) noise [..., edges, channels], opposite on the two edges of a pair and independent otherwise."""
+        raise NotImplementedError
+
+    def head(self, edges: Tensor) -> Message:
+        """Mean and log variance (None unless Gaussian) [..., channels] that the edge network makes of edges [..., inputs]."""
+        out = self.edge(edges)
+        return out.chunk(2, dim=-1) if self.variant.gaussian else (out, None)
+
+    def messages(self, batch: Any) -> Message:
+        """Mean messages and their log variance (None unless Gaussian), both [..., edges, channels]."""
+        mean, log_variance = self.one_way(batch)
+        if self.variant.antisymmetric:
+            other_mean, other_log_variance = self.other_way(batch, (mean, log_variance))
+            mean = mean - other_mean
+            log_variance = None if log_variance is None else log_variance + other_log_variance
+        return mean * self.kept, log_variance
+
+    def noise(self, batch: Any, generator: torch.Generator) -> Tensor | None:
+        """Noise that Gaussian messages are drawn with, None for others; opposite on a pair's edges where messages are."""
+        if not self.variant.gaussian:
+            return None
+        # two draws a pair would break action = -reaction
+        return self.draw_pairs(batch, generator) if self.variant.antisymmetric else self.draw(batch, generator)
+
+    def message(self, sent: Tensor) -> Tensor:
+        return sent
+
+    def forward(self, batch: Any) -> Tensor:
+        """Outputs [..., receivers, outputs], from mean messages."""
+        return self.outputs(batch, self.messages(batch)[0])
+
+    def penalized(self, batch: Any, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
+        """Outputs as in training, with messages drawn by `noise`, and the regularizer."""
+        mean, log_variance = self.messages(batch)
+        sent = drawn(mean, log_variance, noise)
+        return self.outputs(batch, sent), self.variant.regularizer(mean, log_variance, self.dim)
+
+    @torch.no_grad()
+    def prune(self, batch: Any, channels: int) -> None:
+        """Keep the `channels` message channels that vary most over the edges of a batch."""
+        spread = self.messages(batch)[0].flatten(0, -2).std(dim=0)
+        self.kept.zero_()
+        self.kept[spread.topk(channels).indices] = 1.0
+
+
+class GraphNetwork(MessageNetwork):
+    """Accelerations of n bodies; graphs of a batch share one edge list, so that it is an array [graphs, n, 2*dim+2]."""
+
+    compiles = replays = True
+
+    def __init__(self, pairs: np.ndarray, dim: int, variant: Variant) -> None:
+        """`pairs` [pairs, 2]: the bodies that act on each other, in both directions."""
         features = 2 * dim + 2
-        outputs = self.width * (2 if variant.gaussian else 1)
-        self.edge = Perceptron(2 * features, outputs, variant.hidden, inverse_features=variant.inverse_features)
-        self.node = Perceptron(features + self.width, dim, variant.hidden)
+        super().__init__(2 * features, features, dim, dim, variant)
         i, j = torch.as_tensor(pairs).T
         # edge k and edge k + pairs are the two directions of one pair
         self.register_buffer("edges", torch.stack([torch.cat([j, i]), torch.cat([i, j])]), persistent=False)
         self.register_buffer("opposite", torch.arange(2 * len(pairs)).roll(len(pairs)), persistent=False)
-        self.register_buffer("kept", torch.ones(self.width))
 
-    def messages(self, bodies: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mean messages and their log variance (None unless Gaussian), both [graphs, edges, channels]."""
+    def one_way(self, bodies: Tensor) -> Message:
+        """What the edge network sends along edges, mean and log variance [graphs, edges, channels]."""
         return self.edge_updater(self.edges, bodies=bodies)
 
-    def edge_update(self, bodies_i: Tensor, bodies_j: Tensor) -> tuple[Tensor, Tensor | None]:
-        out = self.edge(torch.cat([bodies_i, bodies_j], dim=-1))
-        mean, log_variance = out.chunk(2, dim=-1) if self.variant.gaussian else (out, None)
-        if self.variant.antisymmetric:
-            mean = mean - mean.index_select(-2, self.opposite)
-            if log_variance is not None:
-                log_variance = log_variance + log_variance.index_select(-2, self.opposite)
-        return mean * self.kept, log_variance
+    def edge_update(self, bodies_i: Tensor, bodies_j: Tensor) -> Message:
+        return self.head(torch.cat([bodies_i, bodies_j], dim=-1))
 
-    def message(self, sent: Tensor) -> Tensor:
-        return sent
+    def other_way(self, bodies: Tensor, sent: Message) -> Message:
+        """What it sends along the opposite edges."""
+        mean, log_variance = (None if part is None else part.index_select(-2, self.opposite) for part in sent)
+        return mean, log_variance
 
     def received(self, sent: Tensor, n: int) -> Tensor:
         """Sums [graphs, n, channels] of the messages [graphs, edges, channels] that n bodies receive."""
         return self.propagate(self.edges, sent=sent, size=(n, n))
 
-    def accelerations(self, bodies: Tensor, sent: Tensor) -> Tensor:
+    def outputs(self, bodies: Tensor, sent: Tensor) -> Tensor:
         """Accelerations [graphs, n, dim] of bodies [graphs, n, 2*dim+2] that were sent messages."""
         return self.node(torch.cat([bodies, self.received(sent, bodies.shape[-2])], dim=-1))
 
-    def forward(self, bodies: Tensor) -> Tensor:
-        """Accelerations [graphs, n, dim], from mean messages."""
-        return self.accelerations(bodies, self.messages(bodies)[0])
+    def draw(self, bodies: Tensor, generator: torch.Generator) -> Tensor:
+        """N(0, 1) noise [graphs, edges, channels]."""
+        return torch.randn(len(bodies), len(self.opposite), self.width, generator=generator, device=bodies.device)
 
-    def noise(self, bodies: Tensor, generator: torch.Generator) -> Tensor | None:
-        """N(0, 1) noise [graphs, edges, channels] that Gaussian messages are drawn with; None for others.
-
-        Antisymmetric messages have one draw a pair, since two would break action = -reaction.
-        """
-        if not self.variant.gaussian:
-            return None
-        edges = self.edges.shape[1] // (2 if self.variant.antisymmetric else 1)
-        noise = torch.randn(len(bodies), edges, self.width, generator=generator, device=bodies.device)
-        return torch.cat([noise, -noise], dim=-2) if self.variant.antisymmetric else noise
-
-    def penalized(self, bodies: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor | float]:
-        """Accelerations [graphs, n, dim] as in training, with messages drawn by `noise`, and the regularizer."""
-        mean, log_variance = self.messages(bodies)
-        return self.accelerations(bodies, drawn(mean, log_variance, noise)), self.variant.regularizer(
-            mean, log_variance, self.dim
-        )
-
-    @torch.no_grad()
-    def prune(self, bodies: Tensor, channels: int) -> None:
-        """Keep the `channels` message channels that vary most over the edges of bodies [graphs, n, 2*dim+2]."""
-        spread = self.messages(bodies)[0].flatten(0, -2).std(dim=0)
-        self.kept.zero_()
-        self.kept[spread.topk(channels).indices] = 1.0
+    def draw_pairs(self, bodies: Tensor, generator: torch.Generator) -> Tensor:
+        """N(0, 1) noise [graphs, edges, channels], opposite on the two edges of a pair."""
+        pairs = len(self.opposite) // 2
+        noise = torch.randn(len(bodies), pairs, self.width, generator=generator, device=bodies.device)
+        return torch.cat([noise, -noise], dim=-2)

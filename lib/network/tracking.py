@@ -38,8 +38,8 @@ def _logged_in() -> bool:
 
 
 @contextmanager
-def tracked(run: Run, recipe: Recipe) -> Iterator[Log]:
-    """A function that logs a round's figures, to where WANDB_MODE says."""
+def tracked(run: Run, recipe: Recipe, identifier: str) -> Iterator[Log]:
+    """A function that logs a round's figures, to where WANDB_MODE says; a training that is resumed keeps its identifier."""
     chosen = mode()
     if chosen == "disabled":
         yield lambda figures: None
@@ -48,7 +48,10 @@ def tracked(run: Run, recipe: Recipe) -> Iterator[Log]:
 
     folder = paths.workspace(run.profile) / "build"
     folder.mkdir(parents=True, exist_ok=True)
+    settings = {"seed": run.seed} | asdict(recipe)
+    # resumed where the account knows the identifier; offline records of one identifier are one run once they are synced
+    resume = "allow" if chosen == "online" else None
     with wandb.init(
-        project=PROJECT, name=str(run), mode=chosen, dir=folder, config={"seed": run.seed} | asdict(recipe)
+        project=PROJECT, name=str(run), mode=chosen, dir=folder, config=settings, id=identifier, resume=resume
     ) as session:
         yield lambda figures: session.log(figures, step=int(figures["graphs"]))

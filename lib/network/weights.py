@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import MISSING, asdict, fields
+from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lib import paths
+from lib.cache import as_json, differing
 from lib.errors import InputError
 from lib.files import atomic_write, read_json, sha256, write_json
-from lib.network.models import GraphNetwork
-from lib.network.networks import NETWORKS
-from lib.network.variants import get_variant
-from lib.physics.laws import get_law
+from lib.network.models import GraphNetwork, MessageNetwork
+from lib.network.networks import N_BODIES, build
+from lib.network.problem import Problem
+from lib.network.recipe import Recipe
+from lib.network.snapshots import SNAPSHOTS
 from lib.runs import Run
-
-Network = TypeVar("Network", bound=nn.Module)
-
-N_BODIES = 4
-
-
-def build(run: Run, n: int = N_BODIES) -> GraphNetwork:
-    """The run's untrained network for n bodies, initialised from its seed."""
-    torch.manual_seed(run.seed)
-    pairs = get_law(run.system.law).pairs(n)
-    variant = get_variant(run.variant)
-    return NETWORKS[variant.network](pairs, run.system.dim, variant)
 
 
 def save(model: nn.Module, run: Run, card: dict[str, Any]) -> dict[str, Any]:
@@ -42,10 +31,10 @@ def save(model: nn.Module, run: Run, card: dict[str, Any]) -> dict[str, Any]:
     return card
 
 
-def load(run: Run, make: Callable[[Run], Network] = build) -> tuple[Network, dict[str, Any]]:
-    """A run's trained model in float32 and its card; `InputError` if they are missing, damaged or another run's.
+def load(run: Run, problem: Problem = SNAPSHOTS) -> tuple[MessageNetwork, dict[str, Any]]:
+    """A run's trained model in float32 and its card.
 
-    `make` builds the network that the weights are for.
+    Raises `InputError` if they are missing, damaged, another run's, or trained otherwise than the run asks for today.
     """
     path = paths.weights(run)
     name = f"{path.parent.name}/{path.name}"
@@ -58,17 +47,32 @@ def load(run: Run, make: Callable[[Run], Network] = build) -> tuple[Network, dic
             raise InputError("the card of {} describes {}/{}, seed {}, of profile {}".format(name, *found))
         if card["sha256"] != sha256(path):
             raise InputError(f"{name} is damaged: it is not the file that its card describes")
-        model = make(run)
+        if changes := changed(card, problem.recipe(run), problem.data(run)):
+            raise InputError(f"{name} was trained with other {changes}: train it anew with --retrain, or remove the file")
+        model = problem.network(run)
         model.load_state_dict(load_file(path))
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{name} or its card cannot be read: {str(error).splitlines()[0]}") from None
     return model.eval(), card
 
 
+def changed(card: dict[str, Any], recipe: Recipe, data: dict[str, dict[str, Any]]) -> str:
+    """What of a card's recipe and of how its data were made is not as given, in words; empty if all of it is.
+
+    A card without data is of a released run, or of one from before cards had them: its recipe alone is compared.
+    """
+    # a parameter that is younger than the card was at its default
+    told = {part.name: part.default for part in fields(Recipe) if part.default is not MISSING} | card["recipe"]
+    words = [f"{name} ({told.get(name)}, now {asdict(recipe)[name]})" for name in differing(told, asdict(recipe))]
+    made = card.get("data", as_json(data))
+    words += [f"{split} data ({', '.join(names)})" for split in data if (names := differing(made.get(split, {}), data[split]))]
+    return ", ".join(words)
+
+
 def resized(model: GraphNetwork, run: Run, n: int) -> GraphNetwork:
-    """The run's trained network at work on n bodies: itself where it was trained on as many."""
+    """The run's trained network for n bodies: itself where it was trained on as many."""
     if n == N_BODIES:
         return model
     other = build(run, n)

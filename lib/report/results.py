@@ -105,8 +105,7 @@ def _known(folders: list[Path], parse: Callable[[Path], Parsed]) -> list[Parsed]
 
 def of_card(card: dict[str, Any]) -> dict[str, Any]:
     """What a larger system's card says of its row: who was trained, on how much, for how long and where."""
-    named = {name: card[name] for name in ("system", "variant", "seed", "profile", "train_seconds", "device")}
-    return named | {"graphs_seen": card["receivers_seen"]}
+    return {name: card[name] for name in ("system", "variant", "seed", "profile", "train_seconds", "device", "graphs_seen")}
 
 
 def larger(profile: str) -> list[dict[str, Any]]:

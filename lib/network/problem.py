@@ -1,0 +1,48 @@
+"""What a training is given: a network, a recipe, and data that it draws batches from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from lib.network.models import MessageNetwork
+from lib.network.recipe import Recipe
+from lib.runs import Run
+
+Batch = tuple[Any, Tensor, Tensor | None]
+"""A network's inputs, the targets, and the noise for Gaussian messages."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The data of one training, on its device."""
+
+    batches: Callable[[int, int], Iterator[Batch]]
+    """batches(number, steps): those of a round, which its number and the run's seed decide."""
+    validation: tuple[Any, Tensor]
+    """Inputs and targets that choose the best weights."""
+    identity: Any
+    """What tells these data from others, as JSON."""
+
+
+class Problem(Protocol):
+    """All that a training does not know by itself."""
+
+    def network(self, run: Run) -> MessageNetwork:
+        """The run's untrained network, initialized from its seed."""
+
+    def recipe(self, run: Run) -> Recipe:
+        """The recipe that the run asks for."""
+
+    def data(self, run: Run) -> dict[str, dict[str, Any]]:
+        """How the data of each split that a training reads are made, as JSON; the data themselves need not exist."""
+
+    def task(self, run: Run, recipe: Recipe, model: MessageNetwork, device: torch.device) -> Task:
+        """The run's data, made first if need be."""
+
+    def test(self, run: Run, model: MessageNetwork, device: torch.device) -> dict[str, float]:
+        """Figures of the trained model for its card."""
