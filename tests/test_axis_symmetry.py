@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
-from lib.distillation.axis_symmetry import along_all_axes, fit_constants, swap_axes, with_swapped_axes
+from lib.distillation.axis_symmetry import along_all_axes, fitted, swap_axes, with_swapped_axes
 from lib.distillation.expressions import evaluate, parse
 from lib.distillation.regression import Front, pareto
 
@@ -19,13 +19,13 @@ def fronts(*found: list[str], targets: np.ndarray) -> list[Front]:
     return [Front(table, "none", 0, 0.0, 0, False) for table in tables]
 
 
-def test_axes_are_exchanged_and_nothing_else():
+def test_axes_are_swapped_and_nothing_else():
     assert swap_axes(parse("dx*m1/r + dy", NAMES), "dx", "dy") == parse("dy*m1/r + dx", NAMES)
     expected = [parse(f"{axis}*m1/r", NAMES) for axis in ("dx", "dy")]
     assert along_all_axes(parse("dy*m1/r", NAMES), 1, [["dx", "dy"]]) == expected
 
 
-def test_all_vectors_are_turned_together():
+def test_all_vectors_are_swapped_together():
     names = ["vx", "vy", "s1", "s2"]
     assert along_all_axes(parse("s2 - vy", names), 1, [["vx", "vy"], ["s1", "s2"]]) == [
         parse(e, names) for e in ("s1 - vx", "s2 - vy")
@@ -41,7 +41,7 @@ def test_all_vectors_are_turned_together():
             "Piecewise((1.7*{0} - 1.6*{0}/r, r > 1.5), (0.0, True))",
         ),
     ],
-    ids=["smooth", "with a jump"],
+    ids=["smooth", "discontinuous"],
 )
 def test_a_component_gets_the_form_of_another_with_constants_of_its_own(law, form):
     r = X[:, 2]
@@ -58,6 +58,4 @@ def test_a_component_gets_the_form_of_another_with_constants_of_its_own(law, for
 
 def test_equal_constants_are_fitted_each_for_itself():
     y = 0.5 * X[:, 0] + 0.8 * X[:, 3]
-    assert fit_constants(parse("0.5*dx + 0.5*m1", NAMES), X, y, NAMES).coeff(sympy.Symbol("m1", real=True)) == pytest.approx(
-        0.8
-    )
+    assert fitted(parse("0.5*dx + 0.5*m1", NAMES), X, y, NAMES).coeff(sympy.Symbol("m1", real=True)) == pytest.approx(0.8)

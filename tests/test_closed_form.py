@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import sympy
 
-from lib.distillation.closed_form import ClosedForm, candidates, compose, node_names, relative_error, with_unit_coefficients
+from lib.distillation.closed_form import ClosedForm, node_names, relative_error
+from lib.distillation.composition import candidates, compose, with_unit_coefficients
 from lib.distillation.expressions import parse, symbols
 from lib.distillation.generalization import compare, settings
 from lib.physics.forces import input_names
@@ -66,25 +67,25 @@ def test_the_softening_is_found_where_the_fronts_have_none():
     assert relative_error(form(bodies), true) < 1e-4
 
 
-@pytest.mark.parametrize("told", ["dx", "dy"])
-def test_what_one_component_says_is_tried_for_all(told):
+@pytest.mark.parametrize("found", ["dx", "dy"])
+def test_what_one_component_says_is_tried_for_all(found):
     law = {axis: f"1.3*{axis}*(0.97/r - 1.01)" for axis in ("dx", "dy")}
     bent = {axis: f"0.5*{axis} - 0.3*{axis}*r" for axis in law}
-    edge = [front((1e-3, bent[axis]), (0.0, law[axis] if axis == told else bent[axis])) for axis in law]
+    edge = [front((1e-3, bent[axis]), (0.0, law[axis] if axis == found else bent[axis])) for axis in law]
     # the node of a bent message is bent too
-    node = [front((0.0, f"1.5*s{k + 1}/{'m1' if axis == told else '(m1 + 2.0)'}")) for k, axis in enumerate(law)]
+    node = [front((0.0, f"1.5*s{k + 1}/{'m1' if axis == found else '(m1 + 2.0)'}")) for k, axis in enumerate(law)]
     form = compose(SPRING, edge, node, *graphs())
     bodies, true = graphs(seed=1)
     assert relative_error(form(bodies), true) < 1e-4
 
 
-def test_what_moves_a_jump_has_no_slope_to_be_fitted_by():
+def test_what_moves_a_discontinuity_has_no_slope_to_be_fitted_by():
     names, node = input_names(2), [parse("1.5*s1", node_names(2))] * 2
     smooth = ClosedForm(SPRING, [parse("2.0*dx/r", names)] * 2, node)
-    discontinuities = ClosedForm(SPRING, [parse("Piecewise((2.0*dx/r, r > 1.99), (0.5, True))", names)] * 2, node)
+    stepped = ClosedForm(SPRING, [parse("Piecewise((2.0*dx/r, r > 1.99), (0.5, True))", names)] * 2, node)
     assert not smooth.thresholds.any()
     # the softening moves all distances across it
-    assert discontinuities.function[1][discontinuities.thresholds].tolist() == [0.0, 1.99, 1.99]
+    assert stepped.function[1][stepped.thresholds].tolist() == [0.0, 1.99, 1.99]
 
 
 def test_the_formula_is_that_of_its_expressions():

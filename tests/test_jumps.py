@@ -7,8 +7,9 @@ from planted import GAUGES, A, planted
 from sympy.core.relational import Relational
 from test_closed_form import front, graphs
 
-from lib.distillation import expressions, regression, verdict
-from lib.distillation.closed_form import compose, relative_error
+from lib.distillation import expressions, probes, regression, verdict
+from lib.distillation.closed_form import relative_error
+from lib.distillation.composition import compose
 from lib.messages import discontinuities
 from lib.physics.forces import input_names
 from lib.runs import System
@@ -75,7 +76,7 @@ def test_the_torn_law_is_distilled_and_judged():
     inputs, messages = components("discontinuous", "force")
     discontinuity, drawn = discontinuities.find(inputs, messages), slice(2000)
     fronts = regression.regress(inputs[drawn], messages[drawn], NAMES, evaluations=150_000, discontinuity=discontinuity)
-    judged = verdict.judge([front.table for front in fronts], TORN, verdict.frozen_probe(TORN))
+    judged = verdict.judge([front.table for front in fronts], TORN, probes.frozen_probe(TORN))
     assert judged.recovered and judged.gauge == "force"
     said = verdict.radial(judged.expressions[0], judged.matrix[0], TORN)
     at = sympy.Symbol("r", real=True)

@@ -105,4 +105,4 @@ def test_silent_messages_are_read_and_hold_no_law():
     search = {"evaluations": 2_000, "seed": 0, "engine": "operon"}
     found = list(distil_messages(model, RUN, TEST, 500, np.random.default_rng(0), **search))
     assert [each.verdict.recovered for each in found] == [False] * 3
-    assert [each.reading.axis_symmetric for each in found] == [False, False, True]
+    assert [each.projection.axis_symmetric for each in found] == [False, False, True]

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 import sympy
 
-from lib.distillation.verdict import judge, match, probe, radial
+from lib.distillation.matching import match
+from lib.distillation.probes import probe
+from lib.distillation.verdict import judge, radial
 from lib.physics.forces import edge_inputs
 from lib.physics.laws import M1, M2, Q1, Q2, S, get_law
 from lib.runs import System

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.distillation import axis_symmetry, closed_form, regression, verdict
+from lib.distillation import axis_symmetry, probes, regression, verdict
+from lib.distillation.closed_form import node_names
 from lib.distillation.regression import Front
 from lib.distillation.verdict import Verdict
 from lib.messages import discontinuities, extraction, projections
@@ -24,11 +25,11 @@ from lib.runs import Run
 
 @dataclass(frozen=True)
 class Distilled:
-    """The fronts of one reading of a run's messages."""
+    """The fronts of one projection of a run's messages."""
 
-    reading: Projection
+    projection: Projection
     fronts: list[Front]
-    """One a component of the reading."""
+    """One a component of the projection."""
     verdict: Verdict
 
     @property
@@ -40,20 +41,20 @@ class Distilled:
 def distil_messages(
     model: GraphNetwork, run: Run, trajectories: Trajectories, edges: int, rng: np.random.Generator, **search: Any
 ) -> Iterator[Distilled]:
-    """Each reading's fronts and verdict: first as sent, then, if one asks for more, with the gauge-corrected, and at last
-    with its components taken to be alike besides.
+    """Fronts and verdict of each projection of a run's messages, searched when it is asked for.
 
-    So many quiet edges are fitted, drawn by `rng`, of a reading with a jump away from it; `search` goes to
-    `symbolic.regress`.
+    First the messages as sent; then gauge-corrected; at last these with the expressions of each component offered to the
+    others, axes swapped. So many edges are fitted, drawn by `rng` from those without outliers, and away from a
+    discontinuity; `search` goes to `regression.regress`.
     """
-    names, probes = input_names(run.system.dim), verdict.frozen_probe(run.system)
+    names, probe = input_names(run.system.dim), probes.frozen_probe(run.system)
     everything = extraction.extract(model, run, trajectories)
 
-    def distilled(reading: Projection, fronts: list[Front]) -> Distilled:
-        return Distilled(reading, fronts, verdict.judge([front.table for front in fronts], run.system, probes))
+    def distilled(projection: Projection, fronts: list[Front]) -> Distilled:
+        return Distilled(projection, fronts, verdict.judge([front.table for front in fronts], run.system, probe))
 
-    for number, reading in enumerate(projections.of_run(model, run, trajectories)):
-        typical = reading.of_edges(everything).without_outliers()
+    for number, projection in enumerate(projections.of_run(model, run, trajectories)):
+        typical = projection.of_edges(everything).without_outliers()
         if discontinuity := discontinuities.find(typical.inputs, typical.messages):
             typical = typical.take(discontinuity.clear(typical.inputs))
         drawn = typical.take(rng.choice(len(typical.messages), edges, replace=False))
@@ -65,31 +66,31 @@ def distil_messages(
             discontinuity=discontinuity,
             **search,
         )
-        yield distilled(reading, fronts)
-    yield distilled(
-        replace(reading, axis_symmetric=True), axis_symmetry.with_swapped_axes(fronts, drawn.inputs, drawn.messages, names)
-    )
+        yield distilled(projection, fronts)
+    fronts = axis_symmetry.with_swapped_axes(fronts, drawn.inputs, drawn.messages, names)
+    yield distilled(replace(projection, axis_symmetric=True), fronts)
 
 
 def distil_node(
     model: GraphNetwork,
     run: Run,
-    reading: Projection,
+    projection: Projection,
     trajectories: Trajectories,
     bodies: int,
     rng: np.random.Generator,
     **search: Any,
 ) -> list[Front]:
-    """Fronts of the node's accelerations, in `closed_form.node_names`: what it makes of its body and of the sum it received.
+    """Fronts of the node's accelerations, a component each, in `closed_form.node_names`: its body, and the sum it received.
 
-    So many bodies are fitted, drawn by `rng` from those without the largest accelerations.
+    So many bodies are fitted, drawn by `rng` from those without the largest accelerations; `search` goes to
+    `regression.regress`.
     """
     graphs = trajectories.graphs()[0]
     senders = np.bincount(get_law(run.system.law).pairs(graphs.shape[1]).ravel())
-    received = reading.of_sums(graphs, inference.received(model, graphs), senders)
+    received = projection.of_sums(graphs, inference.received(model, graphs), senders)
     inputs = np.concatenate([graphs, received], axis=-1).reshape(-1, 3 * run.system.dim + 2).astype(float)
     targets = inference.predict(model, graphs).reshape(-1, run.system.dim)
     size = np.linalg.norm(targets, axis=1)
     usual = np.flatnonzero(size < np.quantile(size, extraction.OUTLIER_QUANTILE))
     drawn = rng.choice(usual, bodies, replace=False)
-    return regression.regress(inputs[drawn], targets[drawn], closed_form.node_names(run.system.dim), purpose="node", **search)
+    return regression.regress(inputs[drawn], targets[drawn], node_names(run.system.dim), purpose="node", **search)

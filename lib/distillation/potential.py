@@ -1,8 +1,9 @@
 """From a Hamiltonian network's pair energies to the potential, and the verdict on it.
 
 Accelerations fix the energy of a pair only up to functions of charges, masses and momenta, and up to what the bodies'
-own energies make up for, u(v_i) + u(v_j). So energies are told relative to those of the same two bodies at distance
-`REFERENCE`, which takes off all of it but a u of the place; and places mean nothing to graphs that are shifted at random.
+own energies make up for, u(v_i) + u(v_j). So energies are given relative to those of the same two bodies at distance
+`REFERENCE`, which removes all of it but a u of the position; and a network that is trained on graphs shifted at random
+learns nothing of positions.
 
     E(v_i, v_j) - E(v_i, v_j at distance 1) = V(r) - V(1)
 
@@ -19,13 +20,14 @@ import sympy
 import torch
 
 from lib.distillation.expressions import evaluate, parse
-from lib.distillation.verdict import SOFTENINGS, Probe, unexplained
+from lib.distillation.matching import SOFTENINGS, unexplained
+from lib.distillation.probes import Probe
 from lib.errors import InputError
 from lib.messages.extraction import CLOSE_PAIR_QUANTILE, inliers
 from lib.network.hamiltonian import HamiltonianNetwork
 from lib.network.models import PART
 from lib.physics.datasets import Trajectories
-from lib.physics.forces import input_names, pair_inputs
+from lib.physics.forces import Pairs, input_names, pair_inputs
 from lib.physics.laws import M1, M2, Q1, Q2, SOFTENING, S, get_law
 from lib.runs import System
 
@@ -34,7 +36,7 @@ REFERENCE = 1.0
 SCALE = 0.05
 """How far the best factor on the true potential may be from 1."""
 LEFT = 1e-3
-"""Share of its variance that the potential may leave unexplained, in and out of distribution: outside a tenth of a force's,
+"""Fraction of its variance that the potential may leave unexplained, in and out of distribution: outside a tenth of a force's,
 as no gauge is fitted. Potentials leave 2e-5 at most, products of logarithms that stand in for 1/r leave 6e-3."""
 
 
@@ -52,7 +54,9 @@ def of_law(law_name: str, softening: float = SOFTENING) -> sympy.Expr:
 
 def of_pairs(law_name: str, inputs: np.ndarray, softening: float = SOFTENING) -> np.ndarray:
     """V(r) - V(1) [...] of edges with inputs [..., dim+5]."""
-    return sympy.lambdify((S, M1, M2, Q1, Q2), of_law(law_name, softening), "numpy")(*np.moveaxis(inputs[..., -5:], -1, 0))
+    pairs = Pairs(inputs)
+    potential = sympy.lambdify((S, M1, M2, Q1, Q2), of_law(law_name, softening), "numpy")
+    return potential(pairs.r, pairs.m1, pairs.m2, pairs.q1, pairs.q2)
 
 
 @torch.no_grad()
@@ -63,7 +67,7 @@ def energies(model: HamiltonianNetwork, system: System, trajectories: Trajectori
     inputs = pair_inputs(system, bodies)[:, : len(i)].reshape(-1, dim + 5)
     one, other = (bodies[:, k].reshape(-1, bodies.shape[-1]) for k in (i, j))
     near = other.copy()
-    near[:, :dim] = one[:, :dim] - REFERENCE * inputs[:, :dim] / inputs[:, [dim]]
+    near[:, :dim] = one[:, :dim] - REFERENCE * Pairs(inputs).line
 
     def energy(sender: np.ndarray) -> np.ndarray:
         parts = zip(torch.as_tensor(one).split(PART), torch.as_tensor(sender).split(PART), strict=True)
@@ -73,14 +77,14 @@ def energies(model: HamiltonianNetwork, system: System, trajectories: Trajectori
 
 
 def typical(inputs: np.ndarray, energy: np.ndarray) -> np.ndarray:
-    """Which pairs [pairs] are neither among the loudest nor among the closest: chosen without the truth."""
-    distance = inputs[:, -5]
+    """Which pairs [pairs] have neither an outlying energy nor one of the shortest distances: chosen without the truth."""
+    distance = Pairs(inputs).r
     return inliers(energy[:, None]) & (distance > np.quantile(distance, CLOSE_PAIR_QUANTILE))
 
 
 @dataclass(frozen=True)
 class PotentialVerdict:
-    """Whether a front holds the potential."""
+    """Whether the potential is recovered from a front."""
 
     recovered: bool
     expression: str
@@ -95,38 +99,38 @@ class PotentialVerdict:
     """The same on edges beyond them."""
 
 
-def judge(front: pd.DataFrame, system: System, probes: Probe) -> PotentialVerdict:
+def judge(front: pd.DataFrame, system: System, probe: Probe) -> PotentialVerdict:
     """The verdict on a front of pair energies.
 
     An expression is the potential when, relative to its own value at distance 1, a multiple of the true one, by a
     factor within `SCALE` of 1, leaves less than `LEFT` of its variance unexplained, like training and
     beyond it.
     """
-    found = [_match(text, system, probes) for text in front["expression"]]
+    found = [_match(text, system, probe) for text in front["expression"]]
     accepted = [k for k, (scale, inside, outside) in enumerate(found) if abs(scale - 1) < SCALE and max(inside, outside) < LEFT]
     rank = accepted[0] if accepted else int(np.argmax(front["chosen"]))
     return PotentialVerdict(bool(accepted), str(front["expression"][rank]), rank, *found[rank])
 
 
-def _match(text: str, system: System, probes: Probe) -> tuple[float, float, float]:
+def _match(text: str, system: System, probe: Probe) -> tuple[float, float, float]:
     """Scale, and what is left unexplained inside and outside, under the softening that fits best."""
     names = input_names(system.dim)
     expression = parse(text, names)
 
     def relative(inputs: np.ndarray) -> np.ndarray:
-        near = inputs.copy()
-        near[:, : system.dim] *= REFERENCE / inputs[:, [system.dim]]
-        near[:, system.dim] = REFERENCE
-        return evaluate(expression, inputs, names) - evaluate(expression, near, names)
+        near = Pairs(inputs.copy())
+        near.separation[:] *= REFERENCE / near.r[:, None]
+        near.r[:] = REFERENCE
+        return evaluate(expression, inputs, names) - evaluate(expression, near.inputs, names)
 
-    inside, outside = (edges.reshape(-1, edges.shape[-1]) for edges in (probes.inside, probes.outside))
-    said, said_outside = relative(inside), relative(outside)
-    if not np.isfinite(said).all() or not np.isfinite(said_outside).all():
+    inside, outside = (edges.reshape(-1, edges.shape[-1]) for edges in (probe.inside, probe.outside))
+    found, found_outside = relative(inside), relative(outside)
+    if not np.isfinite(found).all() or not np.isfinite(found_outside).all():
         return 0.0, np.inf, np.inf
     tries = []
     for softening in SOFTENINGS:
         true, beyond = of_pairs(system.law, inside, softening), of_pairs(system.law, outside, softening)
-        scale = float(said @ true / (true @ true))
-        left = unexplained(said, scale * true, said.mean()), unexplained(said_outside, scale * beyond, said_outside.mean())
+        scale = float(found @ true / (true @ true))
+        left = unexplained(found, scale * true, found.mean()), unexplained(found_outside, scale * beyond, found_outside.mean())
         tries.append((scale, *left))
-    return min(tries, key=lambda found: found[1])
+    return min(tries, key=lambda tried: tried[1])

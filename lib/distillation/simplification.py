@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import sympy
 
+from lib.distillation.digits import fewest_digits, short
 from lib.distillation.expressions import complexity, symbols
 
 Loss = Callable[[sympy.Expr], float]
@@ -57,23 +58,23 @@ def simplest(expression: sympy.Expr) -> sympy.Expr:
     return min(forms, key=lambda form: (complexity(form), str(form)))
 
 
+def _with_numbers(expression: sympy.Expr, numbers: list[sympy.Float], values: Iterable[float]) -> sympy.Expr:
+    """The expression with other values in place of its constants, and a constant that is 1 left out."""
+    found = (sympy.Integer(value) if abs(value) == 1 else sympy.Float(value) for value in map(float, values))
+    return expression.xreplace(dict(zip(numbers, found, strict=True)))
+
+
 def rounded(expression: sympy.Expr, digits: int) -> sympy.Expr:
     """The expression with its constants to so many significant digits, and a constant that is 1 left out."""
-
-    def short(number: sympy.Float) -> sympy.Number:
-        value = float(f"{float(number):.{digits - 1}e}")
-        return sympy.Integer(value) if abs(value) == 1 else sympy.Float(value)
-
-    return expression.xreplace({number: short(number) for number in expression.atoms(sympy.Float)})
+    numbers = list(expression.atoms(sympy.Float))
+    return _with_numbers(expression, numbers, (short(float(number), digits) for number in numbers))
 
 
 def round_constants(expression: sympy.Expr, loss: Loss, limit: float) -> sympy.Expr:
     """The expression with the fewest digits whose loss is within a limit."""
-    for digits in range(2, 8):
-        short = rounded(expression, digits)
-        if loss(short) <= limit:
-            return short
-    return expression
+    numbers = list(expression.atoms(sympy.Float))
+    values = fewest_digits(np.array(numbers, float), lambda values: loss(_with_numbers(expression, numbers, values)) <= limit)
+    return _with_numbers(expression, numbers, values)
 
 
 def drop_negligible_terms(expression: sympy.Expr, loss: Loss, limit: float) -> sympy.Expr:
