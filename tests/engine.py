@@ -26,6 +26,14 @@ def batch(workspace: Path, *arguments: str, before: Sequence[str] = (), **option
     )
 
 
+def copy_of_project(place: Path) -> Path:
+    """A copy of what a batch reads of the project, for tests that edit it."""
+    for folder in ("lib", "notebooks", "workflow", "benchmarks", "data"):
+        ignored = shutil.ignore_patterns("__pycache__", "*-2d", "*-3d")
+        shutil.copytree(paths.ROOT / folder, place / folder, ignore=ignored, copy_function=shutil.copyfile)
+    return place
+
+
 def finished(process: subprocess.Popen) -> str:
     output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output

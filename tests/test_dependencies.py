@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from engine import copy_of_project
 
 from lib import paths
 from lib.dependencies import NOTEBOOKS, code, imports
@@ -71,10 +71,7 @@ def test_imports_are_found_wherever_they_stand(source, names):
 
 
 def test_an_edit_calls_for_the_stages_that_import_the_file_and_what_follows_from_them(tmp_path):
-    project = tmp_path / "project"
-    for folder in ("lib", "notebooks", "workflow", "benchmarks", "data"):
-        ignored = shutil.ignore_patterns("__pycache__", "*-2d", "*-3d")
-        shutil.copytree(paths.ROOT / folder, project / folder, ignore=ignored, copy_function=shutil.copyfile)
+    project = copy_of_project(tmp_path / "project")
     runs = ["spring-2d/l1", "spring-2d/hamiltonian"]
     graph = jobs(select(runs, "smoke"), "smoke", retrain=True)
     begun = time.time() - 10_000

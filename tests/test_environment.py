@@ -110,11 +110,7 @@ def set_up(tmp_path):
         (home / ".pip" / "pip.conf").write_text(settings)
         own = {"PATH": f"{sys.base_prefix}/bin:/usr/bin:/bin", "HOME": str(home)}
         own |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(checkout)} | variables
-        call = [
-            "bash",
-            "-c",
-            "set -euo pipefail; source lib/pipeline/environment.sh; $python -c 'import tiny; print(tiny.__file__)'",
-        ]
+        script = "set -euo pipefail; source lib/pipeline/environment.sh; $python -c 'import tiny; print(tiny.__file__)'"
         return subprocess.Popen(
             ["bash", "-c", script],
             cwd=checkout,

@@ -48,6 +48,29 @@ def test_what_goes_wrong_is_said_and_the_rest_is_not(log):
     assert hears(msg="Select jobs to execute...") == hears(LogEvent.SHELLCMD, msg="true") == ""
 
 
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("returned non-zero exit status 1.", ""),
+        ("returned non-zero exit status 137.", "2_train returned non-zero exit status 137\n"),
+        ("died with <Signals.SIGKILL: 9>.", "2_train died with <Signals.SIGKILL: 9>\n"),
+    ],
+)
+def test_a_failed_job_is_said_in_one_line_and_once(log, how, line):
+    hears, _ = log
+    error = (
+        f"RuleException:\nCalledProcessError in file x:\nCommand 'set -e; python -m lib.pipeline.execute 2_train o.ipynb' {how}"
+    )
+    assert hears(level=logging.ERROR, msg=error) == line
+    assert hears(level=logging.ERROR, msg="WorkflowError:\nAt least one failed.") == "WorkflowError: At least one failed.\n"
+
+
+def test_an_interrupt_is_left_to_the_batch_to_say(log):
+    hears, _ = log
+    error = "Command 'python -m lib.pipeline.execute 2_train o.ipynb' returned non-zero exit status 130."
+    assert hears(level=logging.ERROR, msg=error) == hears(level=logging.ERROR, msg="WorkflowError:\nAt least one failed.") == ""
+
+
 def test_a_system_is_done_before_the_next_and_two_dimensions_before_three():
     runs = select([])
     order = [job.label.split("/")[0] for job in jobs(runs, "full", everything=True) if job.stage != "0_demo"]

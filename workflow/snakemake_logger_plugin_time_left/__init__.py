@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 
@@ -12,6 +13,11 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 PRIOR = 120.0
 """Seconds of work for which the expected pace is believed, before the measured one outweighs it."""
+
+JOB_ENDED = re.compile(r"lib\.pipeline\.execute (\S+) .*' (died with .*|returned non-zero exit status (\d+))")
+"""How Snakemake words the end of a job that failed."""
+SAID = ("1", "2", "130")
+"""Exit statuses of jobs that have said what failed, in one line, or were interrupted."""
 
 expected: dict[str, tuple[str, float]] = {}
 """By rule: words for what it does, and the seconds of one core that it takes, about. The Snakefile fills it in."""
@@ -32,6 +38,7 @@ class LogHandler(LogHandlerBase):
         self.rules: dict[int, str] = {}
         self.total: list[str] = []
         self.ended: list[str] = []
+        self.interrupted = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what of a record a user needs to know."""
@@ -47,7 +54,16 @@ class LogHandler(LogHandlerBase):
                 self.ended.append(rule)
                 self.say(f"{len(self.ended)} of {len(self.total)} done, {self.time_left()}: {expected[rule][0]}")
             case None | LogEvent.ERROR if record.levelno >= logging.WARNING or record.msg == NOTHING_TO_BE_DONE_MSG:
-                self.say(self.format(record))
+                self.problem(self.format(record))
+
+    def problem(self, text: str) -> None:
+        """Print a warning or an error as one line, unless it is said already."""
+        if job := JOB_ENDED.search(text):
+            self.interrupted |= job[3] == "130"
+            if job[3] not in SAID:
+                self.say(f"{job[1]} {job[2].rstrip('.')}")
+        elif not self.interrupted:
+            self.say(" ".join(text.split()))
 
     def time_left(self) -> str:
         """The work that remains at the pace of the work done, in words."""
