@@ -1,4 +1,4 @@
-"""The tables of the report: means and spreads over seeds, twins side by side, published figures by their source."""
+"""The tables of the report: means and spreads over seeds, paired comparisons, published figures by their source."""
 
 import pandas as pd
 import pytest
@@ -32,7 +32,7 @@ def test_seeds_of_different_orders_are_told_by_their_ends():
     assert (told.loc["spring-2d", "l1"], told.loc["spring-2d", "bottleneck"]) == ("0.2 to 0.8", "0.5")
 
 
-def test_twins_stand_side_by_side():
+def test_runs_with_and_without_reciprocity_are_paired():
     (row,) = results.with_and_without(TABLE, "score").to_dict("records")
     assert row == {"system": "spring-2d", "variant": "l1", "without": 0.5, "with": 1.0}
 
@@ -43,7 +43,7 @@ def test_published_figures_are_those_of_the_systems_at_hand():
     assert found["paper_table3"].loc["spring-2d", "bottleneck"] == pytest.approx(0.046)
 
 
-def test_heads_stand_beside_standard():
+def test_ablations_stand_beside_standard():
     found = {
         "test_loss_per_node": 0.0204,
         "test_relative_error": 0.00359,
@@ -55,6 +55,6 @@ def test_heads_stand_beside_standard():
         {"system": "r1-2d", "variant": variant, "recovered": verdict, "read": "channels, gauge-corrected", **found}
         for variant, verdict in {"standard": "true", ABLATIONS[0]: "false", "bottleneck": "true"}.items()
     ]
-    told = tables.ablations(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
-    assert told[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in ABLATIONS) + " |"
-    assert told[2:] == ["| `r1-2d` | 0.02, 0.0036, 0.95, force* | 0.02, 0.0036, 0.95, no | – | – |"]
+    lines = tables.ablations(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
+    assert lines[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in ABLATIONS) + " |"
+    assert lines[2:] == ["| `r1-2d` | 0.02, 0.0036, 0.95, force* | 0.02, 0.0036, 0.95, no | – | – |"]
