@@ -2,7 +2,7 @@
 # The tests: unit and property tests, every stage on the smoke profile, and the rendered notebooks of
 # outputs/ executed again from the released weights and compared (nbval).
 #
-#   ./run_tests.sh                          all tests, and rendered notebooks: every run of spring-2d, one of each other system
+#   ./run_tests.sh                          all tests, and of the rendered notebooks a run of each variant
 #   ./run_tests.sh --all                    all tests, and every rendered notebook
 #   ./run_tests.sh tests/test_laws.py       what is named, as pytest takes it
 #

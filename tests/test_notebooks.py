@@ -17,8 +17,10 @@ from figures import FIGURES
 from PIL import Image
 
 from lib.dependencies import code
+from lib.network.catalogue import select
 from lib.paths import ROOT
 from lib.pipeline.execute import compact, normalize_outputs
+from lib.pipeline.stages import jobs
 from lib.report import repository
 from lib.report.repository import COLAB_LACKS, colab_requirements, owner_and_name, project, written
 
@@ -33,9 +35,8 @@ def notebook(request):
     return nbformat.read(request.param, 4)
 
 
-def test_the_demo_and_the_stages_are_all_here():
-    stages = ["0_demo", "1_simulate", "2_train", "3_message_analysis", "4_symbolic_regression", "5_extensions", "6_report"]
-    assert [path.stem for path in SOURCES] == [*stages, "7_hamiltonian", "8_argon", "9_halos"]
+def test_every_notebook_is_a_stage_of_the_batch_and_every_stage_a_notebook():
+    assert {job.stage for job in jobs(select([]), "full", everything=True)} == {path.stem for path in SOURCES}
 
 
 def test_nothing_is_stored(notebook):

@@ -48,9 +48,9 @@ def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
 
 def test_the_readme_shows_the_figures_of_the_table():
     words = (paths.ROOT / "README.md").read_text()
-    told = tables.passages(results.gather("full"), results.larger("full"))
-    assert set(re.findall(r"<!-- (\w+) -->", words)) == {*told, "end"}
-    assert words == tables.refreshed(words, told), "python -m lib.report.tables writes README's figures anew"
+    computed = tables.passages(results.gather("full"), results.larger("full"))
+    assert set(re.findall(r"<!-- (\w+) -->", words)) == {*computed, "end"}
+    assert words == tables.refreshed(words, computed), "python -m lib.report.tables writes README's figures anew"
 
 
 @pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])

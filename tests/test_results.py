@@ -1,4 +1,4 @@
-"""The tables of the report: means and spreads over seeds, twins side by side, published figures by their source."""
+"""The tables of the report: means and spreads over seeds, paired comparisons, published figures by their source."""
 
 import pandas as pd
 import pytest
@@ -35,7 +35,7 @@ def test_seeds_of_different_orders_are_told_by_their_ends():
     assert (told.loc["spring-2d", "l1"], told.loc["spring-2d", "bottleneck"]) == ("0.2 to 0.8", "0.5")
 
 
-def test_twins_stand_side_by_side():
+def test_runs_with_and_without_reciprocity_are_paired():
     (row,) = results.with_and_without(TABLE, "score").to_dict("records")
     assert row == {"system": "spring-2d", "variant": "l1", "without": 0.5, "with": 1.0}
 
@@ -46,7 +46,7 @@ def test_published_figures_are_those_of_the_systems_at_hand():
     assert found["paper_table3"].loc["spring-2d", "bottleneck"] == pytest.approx(0.046)
 
 
-def test_heads_stand_beside_standard():
+def test_ablations_stand_beside_standard():
     found = {
         "test_loss_per_node": 0.0204,
         "test_relative_error": 0.00359,

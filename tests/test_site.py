@@ -15,7 +15,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 TYPESET = "!window.MathJax || (MathJax.isReady && !MathJax.Hub.queue.running && !MathJax.Hub.queue.pending)"
 FONTS = re.compile(r"^about:blank$|/mathjax/fonts/HTML-CSS/TeX/")
 """Of the requests that fail: an empty font that MathJax tries on purpose, and fonts of text that it hides."""
-SEEN = """({
+FOUND = """({
     formulae: [...document.querySelectorAll('.math.notranslate')].length,
     bare: [...document.querySelectorAll('.math.notranslate')].filter(e => !e.querySelector('.MathJax')).map(e => e.textContent),
     wrong: [...document.querySelectorAll('.merror, .MathJax_Error')].map(e => e.textContent),
@@ -33,8 +33,9 @@ def test_every_rendered_notebook_and_every_module_has_a_page(pages):
     root, made = pages
     names = {str(page.relative_to(root).with_suffix("")) for page in made}
     rendered = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "outputs").rglob("*.ipynb")}
-    modules = {f"api/lib/{path.stem}/index" for path in (ROOT / "lib").glob("[a-z]*.py")}
-    assert rendered | modules | {"index", "table"} <= names
+    modules = {path.parent if path.name == "__init__.py" else path.with_suffix("") for path in (ROOT / "lib").rglob("*.py")}
+    assert len(modules) > 50
+    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", "table"} <= names
 
 
 def test_no_link_leads_nowhere(pages):
@@ -57,7 +58,7 @@ def test_no_link_leads_nowhere(pages):
 
 def test_the_api_says_what_the_docstrings_say(pages):
     root, _ = pages
-    text = (root / "api" / "lib" / "messages" / "index.html").read_text(encoding="utf-8")
+    text = (root / "api" / "lib" / "messages" / "extraction" / "index.html").read_text(encoding="utf-8")
     assert "The edges whose true |f| is below its 95th percentile." in text
 
 
@@ -73,9 +74,9 @@ def test_every_page_opens_with_its_images_and_formulae(pages):
         for file in made:
             page.goto(file.as_uri())
             page.wait_for_function(TYPESET)
-            seen = page.evaluate(SEEN)
-            formulae += seen.pop("formulae")
-            amiss += [(str(file.relative_to(root)), what, found) for what, found in seen.items() if found]
+            found = page.evaluate(FOUND)
+            formulae += found.pop("formulae")
+            amiss += [(str(file.relative_to(root)), what, cases) for what, cases in found.items() if cases]
         assert amiss == [] and formulae > 100
 
         page.goto((root / "table.html").as_uri())

@@ -23,7 +23,7 @@ INK = "#333333"
 
 
 def style() -> None:
-    """One look for all notebooks: small, quiet, readable when compressed."""
+    """Set the style of all figures: small, plain, readable when compressed."""
     sns.set_theme(context="notebook", style="ticks", palette="colorblind")
     plt.rcParams.update(
         {
@@ -56,7 +56,7 @@ def trails(features: np.ndarray, count: int = 4) -> Figure:
 
 
 def film(figure: Figure, draw: Callable[[int], None], moments: Iterable[int], path: Path, fps: int) -> None:
-    """Write a GIF of what `draw` makes of the figure at each moment, laid out once, and close the figure."""
+    """Write a GIF of the figure as `draw` changes it from moment to moment, laid out once, and close the figure."""
     moments, writer = list(moments), PillowWriter(fps=fps)
     draw(moments[0])
     figure.draw_without_rendering()
@@ -113,12 +113,12 @@ def energy_drift(times: np.ndarray, error: np.ndarray) -> Figure:
 
 
 def acceleration_sizes(accelerations: np.ndarray) -> Figure:
-    """Share of bodies whose |a| exceeds a value; accelerations [..., dim]."""
+    """Fraction of bodies whose |a| exceeds a value; accelerations [..., dim]."""
     size = np.sort(np.linalg.norm(accelerations, axis=-1).ravel())[::-1]
     pick = np.unique(np.geomspace(1, len(size), 400).astype(int)) - 1
     figure, axis = plt.subplots(figsize=(5, 3))
     axis.loglog(size[pick], (pick + 1) / len(size))
-    axis.set(xlabel="|a|", ylabel="share of bodies above")
+    axis.set(xlabel="|a|", ylabel="fraction of bodies above")
     return figure
 
 
@@ -137,7 +137,7 @@ def learning_curve(history: pd.DataFrame) -> Figure:
 
 
 def predicted_against_true(true: np.ndarray, predicted: np.ndarray, symbol: str = "a", most: int = 3_000) -> Figure:
-    """First two components of predicted against true accelerations [..., dim], or of what else the symbol stands for."""
+    """First two components of predicted against true vectors [..., dim], accelerations unless `symbol` says otherwise."""
     true, predicted = (a.reshape(-1, a.shape[-1]) for a in (true, predicted))
     pick = np.linspace(0, len(true) - 1, most).astype(int)
     figure, axes = plt.subplots(1, 2, figsize=(6.4, 3.2))
@@ -149,7 +149,7 @@ def predicted_against_true(true: np.ndarray, predicted: np.ndarray, symbol: str 
 
 
 def network(variant: Variant, dim: int) -> Figure:
-    """The graph network as a variant has it: what goes in, what is sent, what comes out."""
+    """Diagram of a variant's network: inputs, messages and outputs with their sizes."""
     features, width = 2 * dim + 2, variant.width(dim)
     hidden = " - ".join(map(str, variant.hidden))
     edge = "edge(i, j) - edge(j, i)" if variant.antisymmetric else "edge(i, j)"
@@ -228,11 +228,11 @@ def divergence(times: np.ndarray, true: np.ndarray, learned: dict[str, np.ndarra
 
 
 def channel_spread(information: np.ndarray, chosen: np.ndarray, label: str) -> Figure:
-    """What each message channel carries, in falling order, the chosen ones marked."""
+    """Spread or divergence of each message channel [channels], in falling order, the chosen ones marked."""
     order = np.argsort(-information, kind="stable")[:20]
     figure, axis = plt.subplots(figsize=(5, 2.8))
     axis.bar(range(len(order)), information[order], color=["C1" if k in chosen else "C0" for k in order])
-    axis.set(xlabel="channel, in order of what it carries (the 20 first)", ylabel=label, xticks=[])
+    axis.set(xlabel="channel, in falling order (the first 20)", ylabel=label, xticks=[])
     return figure
 
 
@@ -255,15 +255,15 @@ def message_against_fit(messages: np.ndarray, fits: dict[str, np.ndarray], most:
 def formation(watched: pd.DataFrame) -> Figure:
     """Sparsity, both R^2 and the gauge's exponent against graphs seen."""
     figure, axes = plt.subplots(1, 2, figsize=(8, 3))
-    seen = watched[watched["graphs"] > 0]
+    shown = watched[watched["graphs"] > 0]  # the axis is logarithmic
     for name, label in (("r2_force", "$R^2$ force"), ("r2_acceleration", "$R^2$ acceleration"), ("sparsity", "sparsity")):
-        axes[0].semilogx(seen["graphs"], seen[name], label=label)
+        axes[0].semilogx(shown["graphs"], shown[name], label=label)
     axes[0].set(xlabel="graphs seen", ylim=(-0.02, 1.02))
     axes[0].legend(frameon=False)
     for level, label in ((0, "force"), (1, "acceleration")):
         axes[1].axhline(level, color=INK, linewidth=0.8, linestyle=":")
-        axes[1].text(seen["graphs"].min(), level + 0.03, label, fontsize=9)
-    axes[1].scatter(seen["graphs"], seen["exponent"], s=14, c=seen["r2_exponent"], cmap="mako_r", vmin=0, vmax=1)
+        axes[1].text(shown["graphs"].min(), level + 0.03, label, fontsize=9)
+    axes[1].scatter(shown["graphs"], shown["exponent"], s=14, c=shown["r2_exponent"], cmap="mako_r", vmin=0, vmax=1)
     axes[1].set(xscale="log", xlabel="graphs seen", ylabel="k of the gauge $m_i^{-k}$", ylim=(-0.6, 1.6))
     return figure
 
@@ -316,11 +316,11 @@ def encodings(table: pd.DataFrame) -> Figure:
 
 
 def _panels(count: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """So many panels of a size, in inches, in rows of four, with room for a legend; axes [rows, columns]."""
+    """`count` panels of a size in inches, in rows of four, with room for a legend; axes [rows, columns]."""
     columns = min(4, count)
     rows = -(-count // columns)
-    whole = (size[0] * columns + 1, size[1] * rows + 0.3)
-    figure, axes = plt.subplots(rows, columns, figsize=whole, sharex=True, sharey=True, squeeze=False)
+    total = (size[0] * columns + 1, size[1] * rows + 0.3)
+    figure, axes = plt.subplots(rows, columns, figsize=total, sharex=True, sharey=True, squeeze=False)
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     return figure, axes
@@ -335,9 +335,9 @@ def gauges_forming(watched: dict[str, pd.DataFrame]) -> Figure:
             axis.axhline(level, color=INK, linewidth=0.8, linestyle=":")
         for name, frame in watched.items():
             if name.startswith(f"{system}/"):
-                # where no such gauge fits, its exponent says nothing
-                told = frame[(frame["graphs"] > 0) & (frame["r2_exponent"] > 0.5)]
-                axis.semilogx(told["graphs"], told["exponent"], marker=".", markersize=4, label=name.partition("/")[2])
+                # where no such gauge fits, its exponent means nothing
+                fitted = frame[(frame["graphs"] > 0) & (frame["r2_exponent"] > 0.5)]
+                axis.semilogx(fitted["graphs"], fitted["exponent"], marker=".", markersize=4, label=name.partition("/")[2])
         axis.set(title=system, ylim=(-0.6, 1.6))
     figure.supxlabel("graphs seen", fontsize="medium")
     figure.supylabel("k of the gauge $m_i^{-k}$", fontsize="medium")
@@ -386,17 +386,17 @@ def heat(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
-def trials(table: pd.DataFrame, looks: str, measures: dict[str, str]) -> Figure:
+def trials(table: pd.DataFrame, colour_by: str, measures: dict[str, str]) -> Figure:
     """Measures of runs, less is better: a row of panels a measure, a column a system, a line a variant, and a colour for
-    each of what `looks` names."""
+    each value of the column `colour_by`."""
     systems, lines = table["system"].unique(), {variant: -place for place, variant in enumerate(table["variant"].unique())}
     size = (2.6 * len(systems) + 2, (0.22 * len(lines) + 0.8) * len(measures))
     figure, axes = plt.subplots(len(measures), len(systems), figsize=size, sharex="row", sharey=True, squeeze=False)
     for row, (measure, words) in zip(axes, measures.items(), strict=True):
         for axis, system in zip(row, systems, strict=True):
-            for look in table[looks].unique():
-                runs = table[(table["system"] == system) & (table[looks] == look)]
-                axis.semilogx(runs[measure], runs["variant"].map(lines), "o", alpha=0.85, label=look)
+            for value in table[colour_by].unique():
+                runs = table[(table["system"] == system) & (table[colour_by] == value)]
+                axis.semilogx(runs[measure], runs["variant"].map(lines), "o", alpha=0.85, label=value)
             axis.set(xlabel=words)
             axis.xaxis.set_minor_formatter(NullFormatter())
             axis.grid(axis="y", linewidth=0.5)

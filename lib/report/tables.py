@@ -1,6 +1,6 @@
-"""Rendered results as Markdown that a repository's host shows: their index `outputs/README.md`, and what README tells of them.
+"""Results as Markdown tables: the index `outputs/README.md`, and the passages of README that are computed.
 
-`python -m lib.report.tables` writes the latter anew, between README's own marks.
+`python -m lib.report.tables` writes both anew, README's between its marks.
 """
 
 from __future__ import annotations
@@ -26,32 +26,31 @@ OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
 
 
 def recovered(table: pd.DataFrame) -> str:
-    """The gauge in which each run of seed 0 holds the law, by the verdict; in brackets the paper's judgement (its Table 5)."""
-
+    """The gauge in which the law is recovered in each run of seed 0; in brackets the paper's judgement (its Table 5)."""
     return _matrix(table, _law, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
 
 
 def counted(table: pd.DataFrame) -> str:
-    """How many runs of seed 0 hold the law, in which gauge or with it undone, and how many the engine chose itself."""
+    """How many runs of seed 0 are recovered, in which gauge or gauge-corrected, and of how many by the engine's own choices."""
     table = _first(table)
-    held = table[table["recovered"] == "true"]
-    undone = held["read"].str.contains("corrected")
-    sent = [(held.loc[~undone, "gauge"] == gauge).sum() for gauge in ("force", "acceleration", "other")]
+    found = table[table["recovered"] == "true"]
+    corrected = found["read"].str.contains("corrected")
+    sent = [(found.loc[~corrected, "gauge"] == gauge).sum() for gauge in ("force", "acceleration", "other")]
     return (
-        f"{len(held)} of {len(table)} runs hold the law: {sum(sent)} in their messages as sent (as the force {sent[0]}, as the "
-        f"acceleration {sent[1]}, in another gauge {sent[2]}), {undone.sum()} once it is gauge-corrected. "
-        f"In {(held['chosen'] == 'true').sum()} of the {len(held)} the engine's own choices are the law too."
+        f"The law is recovered in {len(found)} of {len(table)} runs: {sum(sent)} in their messages as sent (as the force "
+        f"{sent[0]}, as the acceleration {sent[1]}, in another gauge {sent[2]}), {corrected.sum()} in gauge-corrected ones. "
+        f"In {(found['chosen'] == 'true').sum()} of the {len(found)} the engine's own choices are the law too."
     )
 
 
 def seeds(table: pd.DataFrame) -> str:
-    """How many runs of further seeds hold the law, and which do not."""
+    """In how many runs of further seeds the law is recovered, and in which not."""
     table = results.distilled(table)
     further = table[(table["seed"] > 0) & table["variant"].isin(list(VARIANTS))]
     missed = [f"`{row.system}/{row.variant}-seed{row.seed}`" for row in further[further["recovered"] != "true"].itertuples()]
     return (
-        f"Of {len(further)} runs with further seeds ({', '.join(dict.fromkeys(further['system']))}) "
-        f"{len(further) - len(missed)} hold it{', not ' if missed else ''}{', '.join(missed)}."
+        f"It is recovered in {len(further) - len(missed)} of {len(further)} runs with further seeds "
+        f"({', '.join(dict.fromkeys(further['system']))}){', not in ' if missed else ''}{', '.join(missed)}."
     )
 
 
@@ -92,28 +91,28 @@ def potentials(table: pd.DataFrame) -> str:
 
 
 def ablations(table: pd.DataFrame) -> str:
-    """`standard` and heads of other work, seed 0: loss per node, relative error, R² of the channels in the best gauge, law."""
+    """`standard` and its ablations, seed 0: loss per node, relative error, R² of the channels in the best gauge, law."""
     shown = ("standard", *ABLATIONS)
 
     def words(row: tuple) -> str:
         return f"{row.test_loss_per_node:.2g}, {row.test_relative_error:.2g}, {row.r2_gauge_trimmed:.2f}, {_law(row)}"
 
-    told = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
-    systems = dict.fromkeys(system for system, variant in told if variant in ABLATIONS)
+    cells = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
+    systems = dict.fromkeys(system for system, variant in cells if variant in ABLATIONS)
     lines = [f"| | {' | '.join(f'`{variant}`' for variant in shown)} |", "|---" * (len(shown) + 1) + "|"]
-    lines += [f"| `{system}` | {' | '.join(told.get((system, variant), '–') for variant in shown)} |" for system in systems]
+    lines += [f"| `{system}` | {' | '.join(cells.get((system, variant), '–') for variant in shown)} |" for system in systems]
     return "\n".join(lines)
 
 
 def passages(table: pd.DataFrame, found: list[dict[str, Any]]) -> dict[str, str]:
-    """What README tells of the results, by the names of its marks."""
+    """Computed passages of README, by the names of its marks."""
     of_runs = {shown.__name__: shown(table) for shown in (recovered, counted, seeds, losses, ablations, potentials)}
     return of_runs | {larger.__name__: larger(found)}
 
 
-def refreshed(text: str, told: dict[str, str]) -> str:
-    """The text with the passages `told` between their marks, comments with the name of each and `end`."""
-    return re.sub(r"(?s)(<!-- (\w+) -->\n).*?(\n<!-- end -->)", lambda mark: mark[1] + told[mark[2]] + mark[3], text)
+def refreshed(text: str, computed: dict[str, str]) -> str:
+    """The text with the computed passages between their marks: comments with the name of each, and `end`."""
+    return re.sub(r"(?s)(<!-- (\w+) -->\n).*?(\n<!-- end -->)", lambda mark: mark[1] + computed[mark[2]] + mark[3], text)
 
 
 def _law(row: tuple) -> str:
@@ -143,7 +142,7 @@ def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, sou
 
 
 def larger(found: list[dict[str, Any]]) -> str:
-    """The larger systems: the error of each network and of the formula read off it, like training and beyond it."""
+    """The larger systems: the error of each network and of the formula distilled from it, like training and beyond it."""
     lines = ["| | loss of the network, beyond training | of its formula, beyond training | recovered | constants (planted) |"]
     lines.append("|---" * 5 + "|")
     for one in found:
@@ -160,20 +159,20 @@ def larger(found: list[dict[str, Any]]) -> str:
 
 
 def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> str:
-    """Links to all that is rendered below `outputs`, with the figures of `results.gather`'s table, and those `found` of
-    larger systems."""
+    """Text of the index: links to all that is rendered below `outputs`, with figures of `results.gather`'s table and of
+    `results.larger`."""
     overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items()]
     places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
     systems = sorted(results.simulated(outputs), key=lambda s: (places.get(str(s), len(places)), str(s)))
     parts = [
         "# Results",
-        f"The whole story on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
+        f"All stages on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
         "All runs in one table: [results.csv](results.csv).",
-        "The gauge in which each run holds the law, by the verdict, and in brackets whether the paper found it. `*`: once the "
-        "receiver's gauge is undone by action and reaction, from the messages alone. `–`: not distilled.",
+        "The gauge in which the law is recovered in each run, and in brackets whether the paper found it. `*`: in "
+        "gauge-corrected messages, by action and reaction, without the truth. `–`: not distilled.",
         recovered(table),
         counted(table),
-        "Loss per node of each network and of the closed form read off it, and in brackets the paper's network, whose "
+        "Loss per node of each network and of the closed form distilled from it, and in brackets the paper's network, whose "
         "`damped` is our `damped_uneven`.",
         losses(table),
         "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
@@ -216,5 +215,6 @@ def _of_run(row: tuple, outputs: Path) -> str:
 
 
 if __name__ == "__main__":
-    readme = paths.ROOT / "README.md"
-    write_text(readme, refreshed(readme.read_text(encoding="utf-8"), passages(results.gather("full"), results.larger("full"))))
+    found, readme, outputs = (results.gather("full"), results.larger("full")), paths.ROOT / "README.md", paths.ROOT / "outputs"
+    write_text(readme, refreshed(readme.read_text(encoding="utf-8"), passages(*found)))
+    write_text(outputs / "README.md", index(*found, outputs))
