@@ -7,10 +7,10 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ from lib.messages.discontinuities import Discontinuity
 from lib.processors import processors
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 COLUMNS = ["complexity", "loss", "expression", "chosen"]
 
@@ -136,6 +138,35 @@ def stream(seed: int, purpose: str, *place: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1)[0])
 
 
+def side_by_side(
+    jobs: Sequence[Callable[[threading.Event], Result]],
+    stop: threading.Event | None = None,
+    workers: int | None = None,
+    label: str = "searches",
+) -> list[Result]:
+    """Results of searches by so many workers (default: the processors of this process), in their order.
+
+    Each is given an event that asks it to end with what it has found: it is set by an interrupt, and where one fails.
+    """
+    stop = stop or threading.Event()
+    with (
+        ThreadPoolExecutor(workers or min(processors(), len(jobs))) as pool,
+        tqdm(total=len(jobs), desc=label, unit="search", leave=False) as bar,
+    ):
+        searches = [pool.submit(job, stop) for job in jobs]
+        try:
+            for done in as_completed(searches):
+                done.result()
+                bar.update()
+        except KeyboardInterrupt:
+            stop.set()
+            log.warning("interrupted: going on with what %s has found so far", label)
+        except BaseException:
+            stop.set()  # the others need not be waited for
+            raise
+        return [done.result() for done in searches]
+
+
 def regress(
     x: np.ndarray,
     targets: np.ndarray,
@@ -181,20 +212,5 @@ def regress(
             planned = 2 * (evaluations // 2)
         return Front(table, describe(engine), seed, time.monotonic() - started, spent, spent != planned)
 
-    count = targets.shape[1]
-    with (
-        ThreadPoolExecutor(workers or min(processors(), count)) as pool,
-        tqdm(total=count, desc=engine, unit="search", leave=False) as bar,
-    ):
-        searches = [pool.submit(front, column) for column in range(count)]
-        try:
-            for done in as_completed(searches):
-                done.result()
-                bar.update()
-        except KeyboardInterrupt:
-            stop.set()
-            log.warning("interrupted: going on with what %s has found so far", engine)
-        except BaseException:
-            stop.set()  # the others need not be waited for
-            raise
-        return [done.result() for done in searches]
+    jobs = [lambda _, column=column: front(column) for column in range(targets.shape[1])]
+    return side_by_side(jobs, stop, workers, engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from lib.distillation.regression import Front, regress
@@ -26,11 +28,15 @@ def raw_inputs(bodies: np.ndarray) -> tuple[np.ndarray, list[str]]:
     return np.concatenate(columns, axis=1), titles
 
 
-def search(trajectories: Trajectories, rows: int, evaluations: int, seed: int = 0) -> Front:
+def search(
+    trajectories: Trajectories, rows: int, evaluations: int, seed: int = 0, stop: threading.Event | None = None
+) -> Front:
     """The front for the first component of the first body's acceleration, from so many rows without the largest."""
     bodies, accelerations = trajectories.graphs()
     size = np.linalg.norm(accelerations[:, 0], axis=-1)
     usual = np.flatnonzero(size < np.quantile(size, OUTLIER_QUANTILE))
     chosen = np.random.default_rng(seed).choice(usual, min(rows, len(usual)), replace=False)
     x, names = raw_inputs(bodies[chosen])
-    return regress(x, accelerations[chosen, 0, :1], names, evaluations=evaluations, seed=seed, purpose="without network")[0]
+    return regress(
+        x, accelerations[chosen, 0, :1], names, evaluations=evaluations, seed=seed, purpose="without network", stop=stop
+    )[0]
