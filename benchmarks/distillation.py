@@ -3,7 +3,7 @@
     python -m benchmarks.distillation --seeds 13            # a table, and benchmarks/distillation.csv
 
 Messages are g A f plus 5% noise on the pairs of a law's frozen test set, f the true force, A drawn anew for each law,
-gauge and seed, g = 1 (the force) or 1/m of the receiver (the acceleration). They are turned, searched and judged as
+gauge and seed, g = 1 (the force) or 1/m of the receiver (the acceleration). They are unmixed, searched and judged as
 those that a run sends are. `failed` lists the condition numbers of A where the verdict does not hold.
 """
 
@@ -21,7 +21,7 @@ from lib.files import write_text
 from lib.messages import unmixing
 from lib.messages.extraction import Edges
 from lib.physics import datasets
-from lib.physics.forces import input_names, pair_force, pair_inputs
+from lib.physics.forces import Pairs, input_names, pair_force, pair_inputs
 from lib.physics.systems import parse_system
 from lib.profiles import get_profile
 from lib.runs import System
@@ -46,7 +46,7 @@ def planted(system: System, gauge: str, seed: int) -> Edges:
     inputs = pair_inputs(system, datasets.frozen(system).graphs()[0])
     inputs = inputs.reshape(-1, inputs.shape[-1])
     force = pair_force(system.law, inputs)
-    sent = inputs[:, [-4]] ** float(GAUGES[gauge]) * (force @ mix)
+    sent = Pairs(inputs).m1[:, None] ** float(GAUGES[gauge]) * (force @ mix)
     usual = Edges(sent, None, inputs, force, np.zeros(len(inputs), int)).without_outliers()
     noise = NOISE * usual.messages.std(axis=0) * rng.standard_normal(usual.messages.shape)
     return Edges(usual.messages + noise, None, usual.inputs, usual.force, usual.trajectory)
@@ -58,8 +58,8 @@ def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
     edges = planted(system, gauge, seed)
     edges = edges.take(np.random.default_rng(seed).choice(len(edges.messages), budget.regression_edges, replace=False))
     started = time.perf_counter()
-    turned = edges.messages @ unmixing.unmix(edges.messages, edges.inputs).matrix
-    fronts = regression.regress(edges.inputs, turned, input_names(system.dim), evaluations=budget.evaluations, seed=seed)
+    unmixed = edges.messages @ unmixing.unmix(edges.messages, edges.inputs).matrix
+    fronts = regression.regress(edges.inputs, unmixed, input_names(system.dim), evaluations=budget.evaluations, seed=seed)
     judged = verdict.judge([front.table for front in fronts], system, probes.frozen_probe(system))
     return judged.recovered and judged.gauge == gauge, time.perf_counter() - started
 

@@ -42,7 +42,7 @@ def in_best_gauge(model: nn.Module, run: Run) -> dict[str, float]:
     channels = extraction.choose_channels(kept, run.system.dim)
     return {
         "r2_gauge_trimmed": gauges.fits(kept, channels)["r2_gauge"],
-        "r2_gauge_trimmed_node": gauges.fits(kept.seen(combination), np.arange(run.system.dim))["r2_gauge"],
+        "r2_gauge_trimmed_node": gauges.fits(kept.combined(combination), np.arange(run.system.dim))["r2_gauge"],
     }
 
 

@@ -157,7 +157,7 @@ def test_a_potential_that_sets_in_at_a_distance_is_told_from_one_that_does_not(t
 def test_a_potential_that_sets_in_at_a_distance_is_distilled():
     forces = planted_edges(GAUGES["force"], TORN.law, count=40_000).without_outliers()
     discontinuity = discontinuities.find(forces.inputs, forces.force)
-    drawn = forces.inputs[discontinuity.clear(forces.inputs)][:2000]
+    drawn = forces.inputs[discontinuity.outside_transition(forces.inputs)][:2000]
     energy = potential.of_pairs(TORN.law, drawn) + 0.3 * drawn[:, 3]
     names = input_names(DIM)
     (front,) = regression.regress(

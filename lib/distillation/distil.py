@@ -56,7 +56,7 @@ def distil_messages(
     for number, projection in enumerate(projections.of_run(model, run, trajectories)):
         typical = projection.of_edges(everything).without_outliers()
         if discontinuity := discontinuities.find(typical.inputs, typical.messages):
-            typical = typical.take(discontinuity.clear(typical.inputs))
+            typical = typical.take(discontinuity.outside_transition(typical.inputs))
         drawn = typical.take(rng.choice(len(typical.messages), edges, replace=False))
         fronts = regression.regress(
             drawn.inputs,

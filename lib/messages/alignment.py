@@ -1,4 +1,4 @@
-"""How message channels lie to the components of the force: one channel, one component, or a mixture."""
+"""How message channels depend on the components of the force: one channel for each component, or mixtures."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from lib.messages.gauges import general_fit
 
 @dataclass(frozen=True)
 class Alignment:
-    """The matrix of a linear fit, message = A f + h, taken apart."""
+    """The matrix A of a linear fit, message = A f + h: how nearly it is a permutation, and a rotation."""
 
     aligned: float
-    """Share of the squared weights that lies on one component for each channel: 1 if each channel is one component."""
+    """Fraction of the squared weights on one component for each channel: 1 if each channel is one component."""
     rotated: float
-    """The same once messages are rotated as helps most."""
+    """The same of messages that are rotated back by `rotation`."""
     rotation: np.ndarray
     """[dim, channels], the rotation or reflection nearest to A."""
     stretch: float
     """Largest over smallest singular value of A: 1 if A is a rotation and a scale."""
 
 
-def share(matrix: np.ndarray) -> float:
-    """Share of the squared weights of [components, channels] that the best pairing of channels and components holds.
+def paired_fraction(matrix: np.ndarray) -> float:
+    """Fraction of the squared weights [components, channels] on the best pairing of channels and components.
 
-    Each channel counts alike.
+    It is the mean over channels, whatever the sizes of their weights.
     """
     weights = matrix**2 / np.maximum((matrix**2).sum(axis=0), 1e-300)
     channels = range(weights.shape[1])
@@ -36,28 +36,32 @@ def share(matrix: np.ndarray) -> float:
 
 
 def alignment(slope: np.ndarray) -> Alignment:
-    """Of the slope [dim, channels] of messages on force components.
+    """The alignment of the slope [dim, channels] of messages on force components.
 
-    A = U S V^T: taking the rotation U V^T off the messages leaves U S U^T, the symmetric matrix next to A.
+    With A = U S V^T, messages rotated back by U V^T have the symmetric matrix U S U^T.
     """
     left, sizes, right = np.linalg.svd(slope)
     rotation = left @ right
-    return Alignment(share(slope), share(slope @ rotation.T), rotation, float(sizes[0] / max(sizes[-1], 1e-300)))
+    stretch = float(sizes[0] / max(sizes[-1], 1e-300))
+    return Alignment(paired_fraction(slope), paired_fraction(slope @ rotation.T), rotation, stretch)
 
 
 def tuning(edges: Edges, channels: np.ndarray, bins: int = 60) -> tuple[np.ndarray, np.ndarray]:
-    """How channels answer to the direction of the force, in 2D: directions [bins] in degrees, and of each the median
-    message per unit of force [bins, channels], less its middle.
+    """Tuning curves of channels over the direction of the force, in 2D.
+
+    Returns the middles of the bins in degrees, [bins], and the median message per unit of force, less the median
+    message, in each, [bins, channels].
 
     The force is scaled by the receiver's gauge, fitted to the principal components. A channel that is linear in the
-    force gives a cosine. The weakest third of the forces, whose directions say little, is left out.
+    force gives a cosine. The weakest third of the forces is left out, since little decides their directions.
     """
-    fit = general_fit(edges.seen(principal_components(edges, 2)), np.arange(2))
+    fit = general_fit(edges.combined(principal_components(edges, 2)), np.arange(2))
     force = fit.gauge(edges.inputs)[:, None] * edges.force
     size = np.linalg.norm(force, axis=1)
-    sent = edges.messages[:, channels] - np.median(edges.messages[:, channels], axis=0)
-    ends = np.linspace(-180, 180, bins + 1)
-    group = np.clip(np.searchsorted(ends, np.degrees(np.arctan2(force[:, 1], force[:, 0]))) - 1, 0, bins - 1)
+    centred = edges.messages[:, channels] - np.median(edges.messages[:, channels], axis=0)
+    limits = np.linspace(-180, 180, bins + 1)
+    group = np.clip(np.searchsorted(limits, np.degrees(np.arctan2(force[:, 1], force[:, 0]))) - 1, 0, bins - 1)
     strong = size > np.quantile(size, 1 / 3)
-    answers = [np.median(sent[strong & (group == k)] / size[strong & (group == k), None], axis=0) for k in range(bins)]
-    return (ends[1:] + ends[:-1]) / 2, np.array(answers)
+    group, per_force = group[strong], centred[strong] / size[strong, None]
+    curves = [np.median(per_force[group == k], axis=0) for k in range(bins)]
+    return (limits[1:] + limits[:-1]) / 2, np.array(curves)

@@ -1,12 +1,11 @@
-"""What messages encode: channels, fits against the true force, and gauges.
+"""Messages of a model on edges: which channels carry them, and linear fits against what is true.
 
-The node network sees its receiver, so the data fix messages only up to a gauge,
-m_ij = g(v_i) A f_ij + h(v_i). g = 1 is the force, g = 1/m_i the acceleration.
 Every R^2 here is 1 - SSE/SST over the edges named, never over edges chosen by their residuals.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,37 +13,42 @@ import torch
 
 from lib.network.models import PART, GraphNetwork
 from lib.physics.datasets import Trajectories
-from lib.physics.forces import pair_force, pair_inputs
+from lib.physics.forces import Pairs, pair_force, pair_inputs
 from lib.runs import Run
 
 TRIM = 0.95
 """Trimmed scores leave out the edges whose true |f| is above this quantile."""
 
 CLOSE_PAIR_QUANTILE = 0.01
-"""What works without the truth leaves out the pairs whose distance is below this quantile."""
+"""Methods that do not use the truth leave out the pairs whose distance is below this quantile."""
 OUTLIER_QUANTILE = 0.95
-"""What works without the truth leaves out the edges whose message is above this quantile: a few collisions."""
+"""Methods that do not use the truth leave out the edges whose message is larger than this quantile: a few collisions."""
 
 
 @dataclass(frozen=True)
 class Edges:
-    """Edges of a set of graphs with what was sent along them."""
+    """Edges of a set of graphs, their messages, and the true force along them."""
 
     messages: np.ndarray
-    """[edges, channels], mean messages, all channels."""
+    """[edges, channels]; the means of Gaussian messages."""
     log_variance: np.ndarray | None
-    """[edges, channels] for Gaussian messages."""
+    """[edges, channels] of Gaussian messages, None of others."""
     inputs: np.ndarray
-    """[edges, dim+5], see `forces.input_names`."""
+    """[edges, dim+5], the columns that `forces.Pairs` names."""
     force: np.ndarray
     """[edges, dim], the true force on the receiver."""
     trajectory: np.ndarray
-    """[edges], the trajectory that each edge is from."""
+    """[edges], the number of the trajectory that each edge is from."""
+
+    @property
+    def pairs(self) -> Pairs:
+        """The inputs by name."""
+        return Pairs(self.inputs)
 
     @property
     def acceleration(self) -> np.ndarray:
         """[edges, dim], the true force over the receiver's mass."""
-        return self.force / self.inputs[:, [-4]]
+        return self.force / self.pairs.m1[:, None]
 
     def take(self, chosen: np.ndarray) -> Edges:
         """The edges of a mask or an index."""
@@ -56,13 +60,13 @@ class Edges:
         size = np.linalg.norm(self.force, axis=1)
         return self.take(size < np.quantile(size, TRIM))
 
-    def seen(self, combination: Combination) -> Edges:
-        """The edges with a view's combinations in place of the channels."""
+    def combined(self, combination: Combination) -> Edges:
+        """The edges with linear combinations in place of the channels."""
         return replace(self, messages=combination(self.messages.astype(float)), log_variance=None)
 
     def without_outliers(self) -> Edges:
-        """The edges without the largest messages and the closest pairs, where messages saturate: chosen without the truth."""
-        distance = self.inputs[:, -5]
+        """The edges without the largest messages and the closest pairs, where messages saturate; the truth is not used."""
+        distance = self.pairs.r
         return self.take(inliers(self.messages) & (distance > np.quantile(distance, CLOSE_PAIR_QUANTILE)))
 
 
@@ -83,19 +87,19 @@ def extract(model: GraphNetwork, run: Run, trajectories: Trajectories) -> Edges:
 
 
 def returned(model: GraphNetwork, sent: np.ndarray) -> np.ndarray:
-    """Messages of the other direction, for messages [edges, channels] of all edges of whole graphs."""
+    """For each edge the message of the opposite direction; messages [edges, channels] of all edges of complete graphs."""
     opposite = model.opposite.cpu().numpy()
     return sent.reshape(-1, len(opposite), sent.shape[-1])[:, opposite].reshape(sent.shape)
 
 
 def inliers(sent: np.ndarray) -> np.ndarray:
-    """Which of the messages [edges, channels] are not among the largest, [edges]; all, where all are the same."""
+    """Mask [edges] of the messages [edges, channels] that are not among the largest; all, where all are the same."""
     size = np.linalg.norm(sent - np.median(sent, axis=0), axis=1)
     return size <= np.quantile(size, OUTLIER_QUANTILE)
 
 
 def information(edges: Edges) -> np.ndarray:
-    """How much each channel carries, [channels]: its KL divergence if Gaussian, else its standard deviation."""
+    """Of each channel, [channels], the KL divergence from N(0, 1) if messages are Gaussian, else the standard deviation."""
     if edges.log_variance is None:
         return edges.messages.std(axis=0)
     mu, log_variance = edges.messages, edges.log_variance
@@ -103,7 +107,7 @@ def information(edges: Edges) -> np.ndarray:
 
 
 def choose_channels(edges: Edges, count: int) -> np.ndarray:
-    """The `count` channels that carry most, most first."""
+    """The `count` channels of most `information`, in descending order."""
     return np.argsort(-information(edges), kind="stable")[:count]
 
 
@@ -121,30 +125,30 @@ class Combination:
 
 
 def channel_combination(edges: Edges, count: int) -> Combination:
-    """The `count` channels that carry most."""
+    """The `count` channels of most `information`."""
     return Combination("channels", np.eye(edges.messages.shape[1])[:, choose_channels(edges, count)])
 
 
 def principal_components(edges: Edges, count: int) -> Combination:
-    """The `count` principal components of all channels, most varying first."""
+    """The first `count` principal components of all channels."""
     centred = (edges.messages - edges.messages.mean(axis=0)).astype(float)
     _, directions = np.linalg.eigh(centred.T @ centred)
     return Combination("principal components", directions[:, ::-1][:, :count])
 
 
 def sparsity(messages: np.ndarray, channels: np.ndarray) -> float:
-    """Share of the total standard deviation that lies in the chosen channels."""
+    """Fraction of the sum of all channels' standard deviations that the chosen channels hold."""
     spread = messages.std(axis=0)
     return float(spread[channels].sum() / spread.sum())
 
 
-FAINT = 1e-12
-"""Share of its mean square below which a column's variance is rounding."""
+ROUNDING = 1e-12
+"""Fraction of a column's mean square below which its variance is taken for rounding."""
 
 
 def _explained(residual: np.ndarray, total: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    # 1 - SSE/SST, or 0 where the SST is faint beside the sum of squares
-    varies = total > FAINT * squares
+    # 1 - SSE/SST, or 0 where the SST is rounding
+    varies = total > ROUNDING * squares
     return np.where(varies, 1 - residual / np.where(varies, total, 1), 0.0)
 
 
@@ -176,23 +180,36 @@ def linear_fit(x: np.ndarray, y: np.ndarray) -> LinearFit:
     return LinearFit(slope, offset, r_squared(y, x @ slope + offset))
 
 
-def bootstrap(x: np.ndarray, y: np.ndarray, trajectory: np.ndarray, repeats: int = 200, seed: int = 0) -> float:
-    """Standard error of a linear fit's mean R^2, by drawing whole trajectories with replacement and fitting anew.
+FOLDS = 5
+"""Parts of the trajectories, each predicted by a fit to the others."""
 
-    x [edges, dim], y [edges, channels], trajectory [edges]. Edges of a trajectory are alike, so that
-    they are drawn together. Fits need sums of products alone, which add up over trajectories.
+
+def folds(trajectory: np.ndarray) -> Iterator[np.ndarray]:
+    """Masks [edges] of the edges that are predicted in turn, by a fit to all others; trajectory [edges] numbers them."""
+    fold = np.unique(trajectory, return_inverse=True)[1] % FOLDS
+    return (fold == part for part in range(fold.max() + 1))
+
+
+def cross_validated(x: np.ndarray, y: np.ndarray, trajectory: np.ndarray) -> np.ndarray:
+    """Predictions of y [edges, channels], each by the linear fit on x [edges, dim] to the other folds of trajectories."""
+    predicted = np.empty(y.shape)
+    for left_out in folds(trajectory):
+        predicted[left_out] = linear_fit(x[~left_out], y[~left_out])(x[left_out])
+    return predicted
+
+
+def bootstrap(true: np.ndarray, predicted: np.ndarray, trajectory: np.ndarray, repeats: int = 200, seed: int = 0) -> float:
+    """Standard error of the mean R^2 of predictions, by drawing whole trajectories with replacement.
+
+    True and predicted are [edges, channels], trajectory [edges]. Edges of a trajectory are alike, so that they are
+    drawn together. R^2 needs sums of squares alone, which add up over trajectories.
     """
-    z = np.concatenate([np.ones((len(x), 1)), x - x.mean(axis=0), y - y.mean(axis=0)], axis=1).astype(float)
-    _, group = np.unique(trajectory, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
-    products = np.stack([part.T @ part for part in np.split(z[order], starts[1:])])
-    drawn = np.random.default_rng(seed).multinomial(len(products), np.full(len(products), 1 / len(products)), repeats)
-    known = 1 + x.shape[1]
-    found = []
-    for total in np.einsum("rt,tij->rij", drawn, products):
-        given, cross, own = total[:known, :known], total[:known, known:], np.diag(total[known:, known:])
-        residual = own - (cross * np.linalg.lstsq(given, cross, rcond=None)[0]).sum(axis=0)
-        spread = own - total[0, known:] ** 2 / total[0, 0]
-        found.append(_explained(residual, spread, (y**2).sum(axis=0)).mean())
-    return float(np.std(found))
+    centred = true - true.mean(axis=0)
+    columns = np.stack([np.ones_like(centred), centred, centred**2, (true - predicted) ** 2])
+    order = np.argsort(trajectory, kind="stable")
+    starts = np.unique(trajectory[order], return_index=True)[1]
+    sums = np.add.reduceat(columns[:, order], starts, axis=1)
+    drawn = np.random.default_rng(seed).multinomial(len(starts), np.full(len(starts), 1 / len(starts)), repeats)
+    count, first, second, residual = np.einsum("rt,ktc->krc", drawn, sums)
+    scores = _explained(residual, second - first**2 / count, (true**2).sum(axis=0))
+    return float(np.std(scores.mean(axis=1)))

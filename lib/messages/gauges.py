@@ -1,8 +1,8 @@
-"""Gauges: what the receiver's own factor on its messages is, fitted against the truth or found without it.
+"""Gauges: the factor g and the offset h of the receiver on its messages, fitted to the true force or found without it.
 
     m_ij = g(v_i) A f_ij + h(v_i)
 
-g = 1 is the force, g = 1/m_i the acceleration; the data fix no other g, since the node network sees v_i.
+g = 1 is the force, g = 1/m_i the acceleration. The data do not fix g and h, since the node network sees v_i.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.preprocessing import FunctionTransformer, SplineTransformer
 
-from lib.messages.extraction import Edges, bootstrap, linear_fit, r_squared, sparsity
+from lib.messages.extraction import Edges, bootstrap, cross_validated, folds, linear_fit, r_squared, sparsity
+from lib.physics.bodies import Bodies
+from lib.physics.forces import Pairs
 
 Basis = SplineTransformer | FunctionTransformer
 """Smooth functions of the logarithm of a receiver's mass."""
@@ -22,11 +24,11 @@ Basis = SplineTransformer | FunctionTransformer
 
 def gauge_exponent(edges: Edges, channels: np.ndarray) -> tuple[float, float]:
     """The k of the best gauge g = m_i^-k, and its R^2 (mean over channels): 0 is the force, 1 the acceleration."""
-    sent, mass = edges.messages[:, channels], edges.inputs[:, [-4]]
+    sent, mass = edges.messages[:, channels], edges.pairs.m1[:, None]
     exponents = np.linspace(-0.5, 1.5, 41)
-    found = [float(linear_fit(edges.force / mass**k, sent).r2.mean()) for k in exponents]
-    best = int(np.argmax(found))
-    return float(exponents[best]), found[best]
+    scores = [float(linear_fit(edges.force / mass**k, sent).r2.mean()) for k in exponents]
+    best = int(np.argmax(scores))
+    return float(exponents[best]), scores[best]
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,23 @@ class GaugeFit:
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """Basis functions of the receiver, [edges, basis]."""
-        return _receiver_features(self.basis, inputs[:, -4], inputs[:, -2])
+        return _receiver_features(self.basis, Pairs(inputs).m1, Pairs(inputs).q1)
 
     def gauge(self, inputs: np.ndarray) -> np.ndarray:
         """g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5]."""
         return self.features(inputs) @ self.g
 
     def __call__(self, inputs: np.ndarray, force: np.ndarray) -> np.ndarray:
+        """y [edges, channels] of edges with inputs [edges, dim+5] and force [edges, components]."""
         return self.gauge(inputs)[:, None] * (force @ self.a) + self.features(inputs) @ self.h
 
 
 def mass_exponent(inputs: np.ndarray, gauge: np.ndarray) -> float:
-    """The k of g ~ m_i^-k that fits a gauge [edges] best, over the middle four fifths of the masses; not a number where
-    masses do not vary."""
-    mass = inputs[:, -4]
+    """The k of g ~ m_i^-k that fits a gauge [edges] best, over the masses between the 10th and the 90th percentile.
+
+    It is NaN where masses do not vary.
+    """
+    mass = Pairs(inputs).m1
     if np.ptp(mass) == 0:
         return float("nan")
     low, high = np.quantile(mass, [0.1, 0.9])
@@ -77,15 +82,15 @@ def _receiver_features(basis: Basis, mass: np.ndarray, charge: np.ndarray) -> np
 
 
 def gauge_fit(mass: np.ndarray, charge: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
-    """Least squares of y [edges, channels] over g, A and h, by alternating between g and (A, h).
+    """Least squares of y = g(m, q) f A + h(m, q) over g, A and h, by alternating between g and (A, h).
 
-    Mass and charge [edges] are the receiver's, force [edges, components] what y is a linear image of, up to a gauge.
+    Mass and charge [edges] are the receiver's; force f is [edges, components], y [edges, channels]. g has mean size 1.
     """
     y, force = y.astype(float), force.astype(float)
     basis = _mass_basis(mass)
     phi = _receiver_features(basis, mass, charge)
     size, channels = phi.shape[1], y.shape[1]
-    # start from the unconstrained fit, one matrix A for each basis function, and its best rank-one part
+    # initial g: of the fit with one matrix A for each basis function, the best approximation of rank one
     free = (phi[:, :, None] * force[:, None, :]).reshape(len(phi), -1)
     start = np.linalg.lstsq(np.hstack([free, phi]), y, rcond=None)[0][: size * force.shape[1]]
     left, _, _ = np.linalg.svd(start.reshape(size, -1), full_matrices=False)
@@ -104,49 +109,47 @@ def gauge_fit(mass: np.ndarray, charge: np.ndarray, force: np.ndarray, y: np.nda
     return GaugeFit(basis, g, solved[: force.shape[1]].reshape(-1, channels), solved[force.shape[1] :])
 
 
-FOLDS = 5
-"""Parts of the trajectories, each scored by a gauge that was fitted on the others."""
-
-
 def general_fit(edges: Edges, channels: np.ndarray, most: int = 20_000, seed: int = 0) -> GaugeFit:
-    """The general gauge of the chosen channels, fitted on at most so many edges, drawn at random."""
-    rows = np.random.default_rng(seed).permutation(len(edges.force))[:most]
-    inputs = edges.inputs[rows]
-    return gauge_fit(inputs[:, -4], inputs[:, -2], edges.force[rows], edges.messages[rows][:, channels])
+    """The general gauge of the chosen channels, fitted to at most so many edges, drawn at random."""
+    drawn = edges.take(np.random.default_rng(seed).permutation(len(edges.force))[:most])
+    return gauge_fit(drawn.pairs.m1, drawn.pairs.q1, drawn.force, drawn.messages[:, channels])
 
 
-def gauge_score(edges: Edges, channels: np.ndarray) -> float:
-    """R^2 (mean over channels) against the best general gauge, over all edges, none of which was fitted.
+def predictions(edges: Edges, channels: np.ndarray) -> dict[str, np.ndarray]:
+    """The chosen channels [edges, channels] as force, acceleration and general gauge predict them.
 
-    Each fifth of the trajectories is predicted by the gauge fitted on the others. The score is no lower than those, got
-    in the same way, of the force and the acceleration, which the general gauge contains: where a few collisions hold
-    all variance, a flexible fit may fare worse than they.
+    All three alike: each fold of the trajectories is predicted by the fit to the others.
     """
     sent = edges.messages[:, channels].astype(float)
-    guesses = np.empty((3, *sent.shape))
-    fold = np.unique(edges.trajectory, return_inverse=True)[1] % FOLDS
-    for part in range(FOLDS):
-        held = fold == part
-        fitted, left = edges.take(~held), edges.take(held)
-        guesses[0, held] = general_fit(fitted, channels)(left.inputs, left.force)
-        guesses[1, held] = linear_fit(fitted.force, sent[~held])(left.force)
-        guesses[2, held] = linear_fit(fitted.acceleration, sent[~held])(left.acceleration)
-    return max(float(r_squared(sent, guess).mean()) for guess in guesses)
+    general = np.empty_like(sent)
+    for left_out in folds(edges.trajectory):
+        predicted = edges.take(left_out)
+        general[left_out] = general_fit(edges.take(~left_out), channels)(predicted.inputs, predicted.force)
+    linear = {"force": edges.force, "acceleration": edges.acceleration}
+    return {name: cross_validated(true, sent, edges.trajectory) for name, true in linear.items()} | {"gauge": general}
 
 
 def fits(edges: Edges, channels: np.ndarray, suffix: str = "") -> dict[str, float]:
-    """R^2 of the chosen channels in each gauge, over all the edges given, with the errors of the linear fits."""
-    sent, found = edges.messages[:, channels], {}
-    for gauge, true in (("force", edges.force), ("acceleration", edges.acceleration)):
-        found[f"r2_{gauge}{suffix}"] = float(linear_fit(true, sent).r2.mean())
-        found[f"r2_{gauge}{suffix}_error"] = bootstrap(true, sent, edges.trajectory)
-    return found | {f"r2_gauge{suffix}": gauge_score(edges, channels)}
+    """R^2 of the chosen channels in each gauge, over all the edges given, none of which the fit that predicts it has seen.
+
+    Those of force and acceleration come with their standard errors. The general gauge contains both; where few
+    collisions hold most of the variance, its flexible fit may predict worse than theirs, and the best of the three counts.
+    """
+    sent, found, scores = edges.messages[:, channels].astype(float), {}, []
+    for gauge, predicted in predictions(edges, channels).items():
+        scores.append(float(r_squared(sent, predicted).mean()))
+        if gauge == "gauge":
+            found[f"r2_gauge{suffix}"] = max(scores)
+        else:
+            found[f"r2_{gauge}{suffix}"] = scores[-1]
+            found[f"r2_{gauge}{suffix}_error"] = bootstrap(sent, predicted, edges.trajectory)
+    return found
 
 
 def scores(edges: Edges, channels: np.ndarray) -> dict[str, Any]:
-    """Every score of the chosen channels: each R^2 over all edges and trimmed by the truth, and sparsity."""
-    told = {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
-    return fits(edges, channels) | fits(edges.trimmed(), channels, "_trimmed") | told
+    """Every score of the chosen channels: each R^2 over all edges and over those trimmed by the truth, and sparsity."""
+    about = {"sparsity": sparsity(edges.messages, channels), "channels": channels.tolist()}
+    return fits(edges, channels) | fits(edges.trimmed(), channels, "_trimmed") | about
 
 
 @dataclass(frozen=True)
@@ -160,45 +163,39 @@ class ReactionGauge:
     """[basis, channels], coefficients of k."""
 
     def inverse(self, inputs: np.ndarray) -> np.ndarray:
-        """1/g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5], of mean size 1."""
+        """1/g(v_i), [edges], of the receivers of edges with inputs [edges, dim+5]; where it was fitted its mean size is 1."""
         return self._features(inputs) @ self.u
 
     def _features(self, inputs: np.ndarray) -> np.ndarray:
-        return _receiver_features(self.basis, inputs[:, -4], inputs[:, -2])
+        return _receiver_features(self.basis, Pairs(inputs).m1, Pairs(inputs).q1)
 
     def exponent(self, inputs: np.ndarray) -> float:
         """The k of g ~ m_i^-k, over the receivers of edges with inputs [edges, dim+5]."""
         return mass_exponent(inputs, 1 / self.inverse(inputs))
 
-    def undo(self, inputs: np.ndarray, sent: np.ndarray) -> np.ndarray:
-        """Messages [edges, channels] with the gauge and the offset taken off: the force, up to A."""
+    def correct(self, inputs: np.ndarray, sent: np.ndarray) -> np.ndarray:
+        """Gauge-corrected messages [edges, channels], u m - k: the force, up to A."""
         return self.inverse(inputs)[:, None] * sent - self._features(inputs) @ self.k
 
-    def undo_sums(self, bodies: np.ndarray, sums: np.ndarray, senders: np.ndarray) -> np.ndarray:
+    def correct_sums(self, bodies: np.ndarray, sums: np.ndarray, senders: np.ndarray) -> np.ndarray:
         """The same of sums [graphs, n, channels] of messages from so many senders [n] to bodies [graphs, n, 2*dim+2]."""
-        receivers = bodies.reshape(-1, bodies.shape[-1]).astype(float)
-        features = _receiver_features(self.basis, receivers[:, -1], receivers[:, -2]).reshape(*sums.shape[:2], -1)
+        receivers = Bodies(bodies.reshape(-1, bodies.shape[-1]).astype(float))
+        features = _receiver_features(self.basis, receivers.mass, receivers.charge).reshape(*sums.shape[:2], -1)
         return (features @ self.u)[..., None] * sums - senders[:, None] * (features @ self.k)
-
-
-def reverse(inputs: np.ndarray) -> np.ndarray:
-    """Inputs [edges, dim+5] of the same pairs the other way round."""
-    dim = inputs.shape[1] - 5
-    turned = inputs[:, [*range(dim + 1), dim + 2, dim + 1, dim + 4, dim + 3]]
-    return np.hstack([-turned[:, :dim], turned[:, dim:]])
 
 
 def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -> ReactionGauge:
     """The gauge that makes messages [edges, channels] most nearly opposite to those of the other direction.
 
-    Least violation for its size: the smallest generalised eigenvalue of (u m_ij - k_i) + (u m_ji - k_j)
-    against the difference of the two, so that u = 0 is no answer. The true force is not used.
+    With p_ij = u(v_i) m_ij - k(v_i), the least sum of |p_ij + p_ji|^2 against that of |p_ij - p_ji|^2, which excludes
+    u = 0: the eigenvector of the smallest generalized eigenvalue. The true force is not used.
     """
     # in units of their spread, so that the ridge below means the same for messages of any size
     unit = sent.astype(float).std() or 1.0
     sent, returned = sent.astype(float) / unit, returned.astype(float) / unit
-    basis = _mass_basis(inputs[:, -4])
-    here, there = (_receiver_features(basis, way[:, -4], way[:, -2]) for way in (inputs, reverse(inputs)))
+    pairs = Pairs(inputs)
+    basis = _mass_basis(pairs.m1)
+    here, there = _receiver_features(basis, pairs.m1, pairs.q1), _receiver_features(basis, pairs.m2, pairs.q2)
     size, channels = here.shape[1], sent.shape[1]
     even, odd = np.zeros((2, (1 + channels) * size, (1 + channels) * size))
     for c in range(channels):
@@ -213,7 +210,6 @@ def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -
     found = vectors[:, 0]
     u = here @ found[:size]
     # the sign is free: positive on the whole or, of a gauge that changes sign with the charge, for positive charges
-    charge = inputs[:, -2]
-    sign = max(u.mean(), (u * charge).mean() / (np.sqrt((charge**2).mean()) or 1.0), key=abs)
+    sign = max(u.mean(), (u * pairs.q1).mean() / (np.sqrt((pairs.q1**2).mean()) or 1.0), key=abs)
     found = found / (np.copysign(np.abs(u).mean(), sign) or 1.0)
     return ReactionGauge(basis, found[:size], unit * found[size:].reshape(channels, size).T)

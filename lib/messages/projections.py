@@ -1,8 +1,8 @@
-"""Readings: what is made of a run's messages before they are distilled.
+"""Projections: the linear combinations of a run's message channels that are distilled, found without the truth.
 
-A view takes as many combinations of channels as the force has components: the chosen channels where they hold
-most of the spread, else what the node network reads, both turned into components along the axes. It is taken as
-sent, or with the receiver's gauge taken off by action and reaction. None of it needs the truth.
+There are as many as the force has components: the chosen channels where they hold most of the standard deviation,
+else the node-weighted combinations, both unmixed into components along the axes. They are taken as sent, and
+gauge-corrected by action and reaction.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from lib.messages.extraction import OUTLIER_QUANTILE, Combination, Edges
 from lib.messages.gauges import ReactionGauge, gauge_fit, reaction_gauge
 from lib.network import inference
 from lib.network.models import GraphNetwork
+from lib.physics.bodies import Bodies
 from lib.physics.datasets import Trajectories
 from lib.runs import Run
 
-LEGIBLE = 0.75
-"""Share of all standard deviation that a few channels must hold to be read by themselves."""
-COMPONENTS = 16
-"""Principal components of the messages that a node is taken to read."""
-FAINTEST = 1e-4
-"""Of these, those are left out whose standard deviation is below this part of the largest: a fit would blow them up."""
+MIN_SPARSITY = 0.75
+"""Fraction of all standard deviation that the chosen channels must hold to be taken by themselves."""
+MAX_COMPONENTS = 16
+"""Principal components of the messages that a node-weighted combination may consist of."""
+MIN_RELATIVE_SPREAD = 1e-4
+"""Components of less than this part of the largest standard deviation are left out: a fit would scale them up."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Linear combinations of a model's messages, their gauge as the model chose it or undone."""
+    """Linear combinations of a model's messages, as sent or gauge-corrected."""
 
     combination: Combination
-    across: float
-    """Share of the variance that is across the line between the bodies, before a gauge is undone."""
+    perpendicular: float
+    """Fraction of their variance that is perpendicular to the line between the bodies, as sent."""
     gauge: ReactionGauge | None = None
+    """The gauge that they are corrected for."""
     axis_symmetric: bool = False
-    """Whether its components are taken to say the same, each along its axis."""
+    """Whether one expression stands for all components, each with its own axis first."""
 
     @property
     def name(self) -> str:
-        """In words."""
+        """Which combinations, and what was done to them."""
         corrected, exchanged = (
             "" if self.gauge is None else ", gauge-corrected",
             ", axes exchanged" if self.axis_symmetric else "",
@@ -48,47 +50,48 @@ class Projection:
         return f"{self.combination.name}{corrected}{exchanged}"
 
     def of_edges(self, edges: Edges) -> Edges:
-        """The edges with the reading, [edges, dim], in place of all channels."""
-        seen = edges.seen(self.combination)
-        return seen if self.gauge is None else replace(seen, messages=self.gauge.undo(edges.inputs, seen.messages))
+        """The edges with the projection, [edges, dim], in place of all channels."""
+        sent = edges.combined(self.combination)
+        return sent if self.gauge is None else replace(sent, messages=self.gauge.correct(edges.inputs, sent.messages))
 
     def of_sums(self, bodies: np.ndarray, sums: np.ndarray, senders: np.ndarray) -> np.ndarray:
-        """Sums of the reading, [graphs, n, dim], of the sums of messages [graphs, n, channels] that bodies
+        """The projection of sums, [graphs, n, dim], of the sums of messages [graphs, n, channels] that bodies
         [graphs, n, 2*dim+2] received from so many senders [n]."""
-        seen = self.combination(sums)
-        return seen if self.gauge is None else self.gauge.undo_sums(bodies, seen, senders)
+        sent = self.combination(sums)
+        return sent if self.gauge is None else self.gauge.correct_sums(bodies, sent, senders)
 
 
 def node_weighted_combination(model: GraphNetwork, edges: Edges, bodies: np.ndarray) -> Combination:
-    """What the node network reads of its messages, as sent along edges and received by bodies [graphs, n, 2*dim+2].
+    """Combinations of channels weighted as the node network weighs them, for bodies [graphs, n, 2*dim+2] and their edges.
 
-    Its accelerations are fitted as g(v_i) A S_i + h(v_i), S_i the sum of the messages that body i received,
-    with g and h flexible: A are the combinations. Bodies with the largest accelerations are left out.
+    The model's accelerations are fitted as g(v_i) A S_i + h(v_i), S_i the sum of the messages that body i received,
+    with g and h flexible: the columns of A are the combinations. Bodies with the largest accelerations are left out.
     """
-    spread = extraction.principal_components(edges, min(COMPONENTS, model.width)).matrix
-    size = (edges.messages.astype(float) @ spread).std(axis=0)
-    spread = spread[:, size > FAINTEST * size.max()]
-    sums = (inference.received(model, bodies) @ spread).reshape(-1, spread.shape[1])
+    components = extraction.principal_components(edges, min(MAX_COMPONENTS, model.width)).matrix
+    spread = (edges.messages.astype(float) @ components).std(axis=0)
+    components = components[:, spread > MIN_RELATIVE_SPREAD * spread.max()]
+    sums = (inference.received(model, bodies) @ components).reshape(-1, components.shape[1])
     accelerations = inference.predict(model, bodies).reshape(-1, model.dim)
     size = np.linalg.norm(accelerations, axis=1)
     usual = size < np.quantile(size, OUTLIER_QUANTILE)
-    receivers = bodies.reshape(-1, bodies.shape[-1])[usual]
-    fit = gauge_fit(receivers[:, -1], receivers[:, -2], sums[usual], accelerations[usual])
-    return Combination("node-weighted combinations", spread @ fit.a)
+    receivers = Bodies(bodies.reshape(-1, bodies.shape[-1])[usual])
+    fit = gauge_fit(receivers.mass, receivers.charge, sums[usual], accelerations[usual])
+    return Combination("node-weighted combinations", components @ fit.a)
 
 
 def of_run(model: GraphNetwork, run: Run, trajectories: Trajectories) -> tuple[Projection, Projection]:
-    """A run's messages on trajectories as sent, and and gauge-corrected."""
-    edges = extraction.extract(model, run, trajectories)
-    combination = extraction.channel_combination(edges, run.system.dim)
-    held = extraction.sparsity(edges.without_outliers().messages, extraction.choose_channels(edges, run.system.dim))
-    if held < LEGIBLE:
+    """The projection of a run's messages on trajectories, as sent and gauge-corrected."""
+    edges, dim = extraction.extract(model, run, trajectories), run.system.dim
+    sparsity = extraction.sparsity(edges.without_outliers().messages, extraction.choose_channels(edges, dim))
+    if sparsity < MIN_SPARSITY:
         combination = node_weighted_combination(model, edges, trajectories.graphs()[0])
-    seen = edges.seen(combination).without_outliers()
-    unmixed = unmixing.unmix(seen.messages, seen.inputs)
+    else:
+        combination = extraction.channel_combination(edges, dim)
+    typical = edges.combined(combination).without_outliers()
+    unmixed = unmixing.unmix(typical.messages, typical.inputs)
     combination = Combination(combination.name, combination.matrix @ unmixed.matrix)
     sent = combination(edges.messages.astype(float))
     back = extraction.returned(model, sent)
-    typical = extraction.inliers(sent) & extraction.inliers(back)
-    undone = reaction_gauge(edges.inputs[typical], sent[typical], back[typical])
-    return Projection(combination, unmixed.across), Projection(combination, unmixed.across, undone)
+    inliers = extraction.inliers(sent) & extraction.inliers(back)
+    gauge = reaction_gauge(edges.inputs[inliers], sent[inliers], back[inliers])
+    return Projection(combination, unmixed.perpendicular), Projection(combination, unmixed.perpendicular, gauge)

@@ -1,10 +1,10 @@
-"""Central messages: the combinations of channels that lie along the line between the two bodies.
+"""Unmixing: the combinations of channels that are components of a force along the axes, found without the truth.
 
-Pair forces are central, f = F u with u the unit vector from sender to receiver, so that messages
-m = g A f + h point along A u but for their offset. The inverse of A is, up to a factor, the matrix B that turns
-every message into the line of its own pair: (B (m - c)) x u = 0. That is linear in B and B c, one equation a plane
-of axes and edge, and needs no more of the law than that. Channels turned by B say one component each. c takes
-a constant offset alone; what an h that varies with the receiver adds is left across the line, and told.
+Pair forces are central, f = F r_ij / |r_ij|, so that messages m = g A f + h lie along A u, with u the unit vector from
+sender to receiver, but for their offset. The inverse of A is, up to a factor, the matrix B that makes every message
+parallel to the line of its own pair: (B (m - c)) x u = 0. That is linear in B and B c, one equation for each edge and
+plane of axes, and assumes nothing else of the law. Each row of B m is then one component. The offset c is a constant;
+an h that varies with the receiver leaves a part perpendicular to the line, whose size is returned.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-INDEPENDENT = 0.1
-"""Least ratio of the singular values of B, for principal components of unit spread, at which it is taken for a basis."""
-ACROSS = 0.25
-"""Largest share of the variance across the line at which messages count as central; without a line it is 1/2 or 2/3."""
+from lib.physics.forces import Pairs
+
+MIN_SINGULAR_RATIO = 0.1
+"""Least ratio of the singular values of B, for principal components of unit variance, at which B is taken for a basis."""
+MAX_PERPENDICULAR = 0.25
+"""Largest fraction of perpendicular variance at which messages count as central; of random directions it is 1/2 or 2/3."""
 
 
 @dataclass(frozen=True)
@@ -25,40 +27,40 @@ class Unmixing:
     """How channels are combined into components."""
 
     matrix: np.ndarray
-    """[channels, dim]: components are messages @ matrix, with the spread that the channels have; the identity where
-    messages lie along no such line."""
-    across: float
-    """Share of the turned messages' variance that is across the line."""
+    """[channels, dim]: components are messages @ matrix, with the total variance that the channels have; the identity
+    where messages are not central."""
+    perpendicular: float
+    """Fraction of the components' variance that is perpendicular to the line between the bodies."""
 
 
 def unmix(messages: np.ndarray, inputs: np.ndarray) -> Unmixing:
-    """The turn of messages [edges, dim] along pairs of inputs [edges, dim+5]: total least squares, by one eigenproblem."""
-    dim = messages.shape[1]
-    line = inputs[:, :dim] / inputs[:, [dim]]
+    """The unmixing of messages [edges, dim] of pairs with inputs [edges, dim+5]: total least squares, by an eigenproblem."""
+    dim, line = messages.shape[1], Pairs(inputs).line
     centred = messages.astype(float) - messages.mean(axis=0)
-    values, directions = np.linalg.eigh(centred.T @ centred / len(centred))
-    if values[0] <= 1e-12 * values[-1]:
-        return _as_sent(centred, line)
-    white = directions / np.sqrt(values)
+    variances, directions = np.linalg.eigh(centred.T @ centred / len(centred))
+    if variances[0] <= 1e-12 * variances[-1]:
+        return _unchanged(centred, line)
+    whitening = directions / np.sqrt(variances)
     # with a channel of ones, whose row of the solution is the offset
-    terms = np.column_stack([centred @ white, np.ones(len(centred))])
+    terms = np.column_stack([centred @ whitening, np.ones(len(centred))])
     normal = np.zeros((terms.shape[1], dim, terms.shape[1], dim))
     for i, j in itertools.combinations(range(dim), 2):
         for (a, to), (b, by) in itertools.product([(i, line[:, j]), (j, -line[:, i])], repeat=2):
             normal[:, a, :, b] += (terms * (to * by)[:, None]).T @ terms
     solution = np.linalg.eigh(normal.reshape(terms.shape[1] * dim, -1))[1][:, 0].reshape(-1, dim)
-    singular, across = np.linalg.svd(solution[:-1], compute_uv=False), _across(terms @ solution, line)
-    if singular[-1] < INDEPENDENT * singular[0] or across > ACROSS:
-        return _as_sent(centred, line)
-    matrix = white @ solution[:-1]
-    matrix *= np.sqrt(values.sum() / (centred @ matrix).var(axis=0).sum()) * np.sign(matrix.flat[np.abs(matrix).argmax()])
-    return Unmixing(matrix, across)
+    singular, perpendicular = np.linalg.svd(solution[:-1], compute_uv=False), _perpendicular(terms @ solution, line)
+    if singular[-1] < MIN_SINGULAR_RATIO * singular[0] or perpendicular > MAX_PERPENDICULAR:
+        return _unchanged(centred, line)
+    matrix = whitening @ solution[:-1]
+    sign = np.sign(matrix.flat[np.abs(matrix).argmax()])
+    matrix *= np.sqrt(variances.sum() / (centred @ matrix).var(axis=0).sum()) * sign
+    return Unmixing(matrix, perpendicular)
 
 
-def _as_sent(centred: np.ndarray, line: np.ndarray) -> Unmixing:
-    return Unmixing(np.eye(centred.shape[1]), _across(centred, line))
+def _unchanged(centred: np.ndarray, line: np.ndarray) -> Unmixing:
+    return Unmixing(np.eye(centred.shape[1]), _perpendicular(centred, line))
 
 
-def _across(components: np.ndarray, line: np.ndarray) -> float:
+def _perpendicular(components: np.ndarray, line: np.ndarray) -> float:
     along = (components * line).sum(axis=1, keepdims=True) * line
     return float(((components - along) ** 2).sum() / (components**2).sum())

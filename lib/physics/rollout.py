@@ -1,4 +1,4 @@
-"""Learned dynamics followed in time."""
+"""Trajectories of learned accelerations, and for how long they are valid."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lib.physics.bodies import Bodies
+
 Accelerations = Callable[[np.ndarray], np.ndarray]
 
 
 def rollout(accelerations: Accelerations, initial: np.ndarray, times: np.ndarray, substeps: int = 5) -> np.ndarray:
     """Trajectories [trajectories, times, n, 2*dim+2] from initial bodies [trajectories, n, 2*dim+2].
 
-    Fourth-order Runge-Kutta, `substeps` steps from one time to the next; `accelerations` maps
+    The classical fourth-order Runge-Kutta method, `substeps` steps from one time to the next; `accelerations` maps
     bodies [trajectories, n, 2*dim+2] to [trajectories, n, dim].
     """
     dim = initial.shape[-1] // 2 - 1
-    fixed = initial[..., 2 * dim :].astype(float)
+    constants = initial[..., 2 * dim :].astype(float)
 
     def rate(state: np.ndarray) -> np.ndarray:
-        bodies = np.concatenate([state, fixed], axis=-1)
+        bodies = np.concatenate([state, constants], axis=-1)
         return np.concatenate([state[..., dim:], accelerations(bodies.astype(np.float32))], axis=-1)
 
     state = initial[..., : 2 * dim].astype(float)
@@ -33,16 +35,16 @@ def rollout(accelerations: Accelerations, initial: np.ndarray, times: np.ndarray
             k4 = rate(state + h * k3)
             state = state + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         states.append(state)
-    path = np.stack(states, axis=1)
-    return np.concatenate([path, np.broadcast_to(fixed[:, None], (*path.shape[:-1], fixed.shape[-1]))], axis=-1)
+    moved = np.stack(states, axis=1)
+    return np.concatenate([moved, np.broadcast_to(constants[:, None], (*moved.shape[:-1], 2))], axis=-1)
 
 
-def followed(times: np.ndarray, true: np.ndarray, learned: np.ndarray, apart: float = 0.1) -> np.ndarray:
-    """Time [trajectories] at which learned bodies are `apart` from the true ones, [trajectories, times, n, 2*dim+2].
+def valid_prediction_time(times: np.ndarray, true: np.ndarray, learned: np.ndarray, apart: float = 0.1) -> np.ndarray:
+    """Of each trajectory, [trajectories], the first time at which learned bodies are `apart` from the true ones.
 
-    The mean distance over bodies, in the simulation's unit of length; the last time if they never are.
+    Both are [trajectories, times, n, 2*dim+2]; the distance is the mean over bodies, in the simulation's unit of length.
+    It is the last time where they never are, and the first that is not finite where the learned ones leave the finite.
     """
-    dim = true.shape[-1] // 2 - 1
-    distance = np.linalg.norm((true - learned)[..., :dim], axis=-1).mean(axis=-1)
+    distance = np.linalg.norm(Bodies(true).position - Bodies(learned).position, axis=-1).mean(axis=-1)
     far = ~(distance < apart)
     return times[np.where(far.any(axis=1), far.argmax(axis=1), len(times) - 1)]

@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from lib.messages.extraction import linear_fit
 from lib.network.variants import Variant
+from lib.physics.bodies import Bodies
 from lib.physics.laws import M1, M2, Q1, Q2, SOFTENING, Law, S
 
 INK = "#333333"
@@ -48,7 +49,7 @@ def trails(features: np.ndarray, count: int = 4) -> Figure:
             segments = np.stack([path[:-1], path[1:]], axis=1)
             shades = [(*colours[k], alpha) for alpha in np.linspace(0.05, 1, len(segments))]
             axis.add_collection(LineCollection(list(segments), colors=shades, linewidths=1.8))
-            axis.scatter(*path[-1], s=25 * bodies[-1, k, -1] ** (2 / 3), color=colours[k], zorder=3)
+            axis.scatter(*path[-1], s=25 * Bodies(bodies).mass[-1, k] ** (2 / 3), color=colours[k], zorder=3)
         axis.autoscale_view()
         axis.set(aspect="equal", xlabel="x", xticks=[], yticks=[])
     axes[0].set_ylabel("y")
@@ -76,7 +77,7 @@ def animate(bodies: np.ndarray, path: Path, frames: int = 50, tail: int = 25) ->
     axis.set(xlim=centre[0] + [-half, half], ylim=centre[1] + [-half, half], aspect="equal", xticks=[], yticks=[])
     colours = sns.color_palette(n_colors=bodies.shape[1])
     paths = [axis.plot([], [], color=colour, alpha=0.5, linewidth=1.5)[0] for colour in colours]
-    dots = axis.scatter(*bodies[0, :, :2].T, s=25 * bodies[0, :, -1] ** (2 / 3), c=colours, zorder=3)
+    dots = axis.scatter(*bodies[0, :, :2].T, s=25 * Bodies(bodies).mass[0] ** (2 / 3), c=colours, zorder=3)
 
     def draw(now: int) -> None:
         for k, line in enumerate(paths):
@@ -180,8 +181,8 @@ def network(variant: Variant, dim: int) -> Figure:
 
 def error_against_distance(bodies: np.ndarray, error: np.ndarray, bins: int = 25) -> Figure:
     """Quartiles of a body's |error|_1 [graphs, n] against the distance of its neighbour; bodies [graphs, n, 2*dim+2]."""
-    dim = bodies.shape[-1] // 2 - 1
-    apart = np.linalg.norm(bodies[:, :, None, :dim] - bodies[:, None, :, :dim], axis=-1)
+    position = Bodies(bodies).position
+    apart = np.linalg.norm(position[:, :, None] - position[:, None], axis=-1)
     nearest = np.where(np.eye(bodies.shape[1], dtype=bool), np.inf, apart).min(axis=-1).ravel()
     edges = np.quantile(nearest, np.linspace(0, 1, bins + 1))
     group = np.clip(np.searchsorted(edges, nearest) - 1, 0, bins - 1)
@@ -215,10 +216,9 @@ def rollouts(true: np.ndarray, learned: np.ndarray) -> Figure:
 
 def divergence(times: np.ndarray, true: np.ndarray, learned: dict[str, np.ndarray]) -> Figure:
     """Quartiles over trajectories of the mean distance of learned from true bodies [trajectories, times, n, 2*dim+2]."""
-    dim = true.shape[-1] // 2 - 1
     figure, axis = plt.subplots(figsize=(5.5, 3))
     for name, found in learned.items():
-        apart = np.linalg.norm((true - found)[..., :dim], axis=-1).mean(axis=-1)
+        apart = np.linalg.norm(Bodies(true).position - Bodies(found).position, axis=-1).mean(axis=-1)
         low, middle, high = np.quantile(apart, [0.25, 0.5, 0.75], axis=0)
         axis.fill_between(times[1:], low[1:], high[1:], alpha=0.25, linewidth=0)
         axis.semilogy(times[1:], middle[1:], label=f"{name}, median and middle half")

@@ -21,7 +21,7 @@ NAMES = input_names(2)
 
 
 def components(law, gauge, **planting):
-    """Inputs and messages along the axes of planted quiet edges."""
+    """Inputs and messages along the axes of planted edges without outliers."""
     edges = planted(GAUGES[gauge], law, count=40_000, **planting).without_outliers()
     return edges.inputs, edges.messages @ np.linalg.inv(A)
 

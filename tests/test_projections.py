@@ -1,4 +1,4 @@
-"""Readings: planted networks whose messages are spread over channels, or in a gauge of their own, are read back."""
+"""Projections: components of the force are found in networks whose messages are spread over channels, in any gauge."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ TEST = datasets.frozen(RUN.system)
 
 
 class Edge(nn.Module):
-    """Hooke's force over the receiver's mass to a power, mixed into channels, and a loud channel that nobody reads."""
+    """Hooke's force over the receiver's mass to a power, mixed into channels, and a large channel that the node ignores."""
 
     def __init__(self, mix, power):
         super().__init__()
@@ -30,7 +30,7 @@ class Edge(nn.Module):
         apart = receiver[..., :2] - sender[..., :2]
         r = apart.norm(dim=-1, keepdim=True)
         force = -2 * (r - 0.99) * apart / r / receiver[..., [-1]] ** self.power
-        # and one that hardly varies, in which a fit would see whatever it lacks
+        # and one that hardly varies, which a fit could scale up to whatever it lacks
         faint = 1e-7 * receiver[..., [0]] * sender[..., [-1]]
         return torch.cat([force @ self.mix, 30 * torch.sin(5 * r), faint], dim=-1)
 
@@ -54,25 +54,25 @@ def network(mix, power):
     return model
 
 
-def score(reading, model):
-    edges = reading.of_edges(extraction.extract(model, RUN, TEST))
+def score(projection, model):
+    edges = projection.of_edges(extraction.extract(model, RUN, TEST))
     return extraction.linear_fit(edges.force, edges.messages).r2.mean()
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
-def test_what_the_node_reads_is_found_in_any_gauge(power):
+def test_node_weighted_combinations_are_found_in_any_gauge(power):
     model = network(np.random.default_rng(0).standard_normal((2, 8)), power)
     edges = extraction.extract(model, RUN, TEST)
-    principal = edges.seen(extraction.principal_components(edges, 2))
-    read = edges.seen(node_weighted_combination(model, edges, TEST.graphs()[0]))
-    # the loud channel is first among the principal components, and no part of what is read
+    principal = edges.combined(extraction.principal_components(edges, 2))
+    combination = node_weighted_combination(model, edges, TEST.graphs()[0])
+    # the large channel is the first principal component, and no part of the combinations
     assert gauge_exponent(principal, np.arange(2))[1] < 0.7
-    assert np.abs(node_weighted_combination(model, edges, TEST.graphs()[0]).matrix).max() < 10
-    exponent, found = gauge_exponent(read, np.arange(2))
+    assert np.abs(combination.matrix).max() < 10
+    exponent, found = gauge_exponent(edges.combined(combination), np.arange(2))
     assert exponent == pytest.approx(power, abs=0.03) and found > 0.999
 
 
-def test_few_channels_are_read_by_themselves_and_many_as_the_node_reads_them():
+def test_few_channels_are_taken_by_themselves_and_many_as_the_node_weighs_them():
     few = np.array([[100.0, 30.0, 0, 0], [-20.0, 90.0, 0, 0]])
     many = np.random.default_rng(1).standard_normal((2, 30))
     assert [of_run(network(mix, 0.5), RUN, TEST)[0].combination.name for mix in (few, many)] == [
@@ -81,28 +81,28 @@ def test_few_channels_are_read_by_themselves_and_many_as_the_node_reads_them():
     ]
 
 
-def test_the_gauge_is_undone_of_edges_and_of_sums_alike():
+def test_edges_and_sums_are_gauge_corrected_alike():
     model = network(np.random.default_rng(2).standard_normal((2, 8)), 1.0)
-    as_sent, undone = of_run(model, RUN, TEST)
-    assert score(as_sent, model) < 0.7 and score(undone, model) > 0.999
-    assert undone.name == f"{as_sent.name}, gauge-corrected"
+    as_sent, corrected = of_run(model, RUN, TEST)
+    assert score(as_sent, model) < 0.7 and score(corrected, model) > 0.999
+    assert corrected.name == f"{as_sent.name}, gauge-corrected"
     bodies = TEST.graphs()[0]
     receiver = model.edges[1].numpy()
-    for reading in (as_sent, undone):
-        sent = reading.of_edges(extraction.extract(model, RUN, TEST)).messages.reshape(len(bodies), -1, 2)
+    for projection in (as_sent, corrected):
+        sent = projection.of_edges(extraction.extract(model, RUN, TEST)).messages.reshape(len(bodies), -1, 2)
         sums = np.einsum("gec,en->gnc", sent, np.eye(4)[receiver])
-        found = reading.of_sums(bodies, inference.received(model, bodies), np.full(4, 3))
+        found = projection.of_sums(bodies, inference.received(model, bodies), np.full(4, 3))
         np.testing.assert_allclose(found, sums, rtol=1e-3, atol=1e-3 * np.abs(sums).max())
 
 
-def test_silent_messages_are_read_and_hold_no_law():
+def test_messages_that_are_zero_hold_no_law():
     """A network whose messages say nothing is a finding, not a failure."""
     model = build(RUN)
     nn.init.zeros_(model.edge.last.weight)
     edges = extraction.extract(model, RUN, TEST)
-    told = scores(edges, extraction.choose_channels(edges, 2))
-    assert [told[name] for name in ("r2_force", "r2_force_error", "r2_acceleration", "r2_gauge")] == [0.0] * 4
+    found = scores(edges, extraction.choose_channels(edges, 2))
+    assert [found[name] for name in ("r2_force", "r2_force_error", "r2_acceleration", "r2_gauge")] == [0.0] * 4
     search = {"evaluations": 2_000, "seed": 0, "engine": "operon"}
-    found = list(distil_messages(model, RUN, TEST, 500, np.random.default_rng(0), **search))
-    assert [each.verdict.recovered for each in found] == [False] * 3
-    assert [each.projection.axis_symmetric for each in found] == [False, False, True]
+    distilled = list(distil_messages(model, RUN, TEST, 500, np.random.default_rng(0), **search))
+    assert [each.verdict.recovered for each in distilled] == [False] * 3
+    assert [each.projection.axis_symmetric for each in distilled] == [False, False, True]
