@@ -1,4 +1,4 @@
-"""Arrays that are made once: read where they are on disk as they should be, made again where they are not."""
+"""Arrays that are made once and kept on disk; made again where they are damaged or were made otherwise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def as_json(record: Mapping[str, Any]) -> Record:
 def load_or_make(path: Path, wanted: Record, make: Callable[[], tuple[Arrays, Record]]) -> tuple[Arrays, Record]:
     """Arrays and record of an npz file whose record holds what is wanted; made first where it is missing, damaged or other.
 
-    `make` gives the arrays, and what their record tells besides. One process at a time makes a file.
+    `make` returns the arrays and further entries of their record. One process at a time makes a file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -45,5 +45,5 @@ def load_or_make(path: Path, wanted: Record, make: Callable[[], tuple[Arrays, Re
                 log.warning("%s of %s was made with other %s: making it again", path.name, path.parent.name, ", ".join(other))
             except InputError as damage:
                 log.warning("%s: making it again", damage)
-        arrays, told = make()
-        return arrays, write_arrays(path, as_json(wanted | told), **arrays)
+        arrays, further = make()
+        return arrays, write_arrays(path, as_json(wanted | further), **arrays)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: each is written beside its place and moved into it at once."""
+"""Files written atomically: each beside its place first, then moved there, so that no reader finds half of one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from lib.errors import InputError
 
 PARTIAL = ".partial-"
-"""Begins the names of files under way; those that a kill leaves are swept away by `sweep`."""
+"""Prefix of files that are being written; a kill may leave some, which `remove_partial_files` removes."""
 
 
 @contextmanager
@@ -36,20 +36,20 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Remove what kills left half-written anywhere below a folder that no other process writes to."""
+    """Remove partial files below a folder that no other process writes to."""
     for path in folder.rglob(f"{PARTIAL}*"):
         path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write text as a whole."""
+    """Write text atomically, in UTF-8."""
     with atomic_write(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
     return path
 
 
 def write_json(path: Path, content: Any) -> Path:
-    """Write JSON as a whole, indented, so that it can be read and compared."""
+    """Write JSON atomically, indented, so that versions can be compared."""
     return write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process.
+"""Freed memory that stays with the process, for speed.
 
 The C library gives freed blocks of megabytes back to the kernel, and a training step, which frees
 and takes the same blocks again, then spends a third of its time on page faults, an analysis a sixth.
@@ -15,15 +15,15 @@ KEPT = {"TRIM_THRESHOLD": (-1, (1 << 31) - 1), "TOP_PAD": (-2, 1 << 26), "MMAP_T
 
 @cache
 def keep_freed_memory() -> bool:
-    """Ask the C library to keep what is freed; whether it could (glibc alone can)."""
+    """Ask the C library to keep freed memory; whether it does (glibc alone can)."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
-    taken = [mallopt(number, size) for number, size in KEPT.values()]
-    return all(taken)
+    accepted = [mallopt(number, size) for number, size in KEPT.values()]
+    return all(accepted)
 
 
 def keeping_freed_memory() -> dict[str, str]:
-    """The variables that ask the same of a process from its beginning."""
+    """Environment variables that ask the same of a new process."""
     return {f"MALLOC_{name}_": str(size) for name, (_, size) in KEPT.items()}

@@ -1,4 +1,4 @@
-"""What a run is: a system (law + dimension), a variant, a seed, under a profile (a named budget)."""
+"""Runs: a system (law + dimension), a variant and a seed, under a profile (a named budget)."""
 
 from __future__ import annotations
 

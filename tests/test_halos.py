@@ -28,7 +28,7 @@ def test_halos_crowd_and_fall_together(catalogue):
     by_chance = len(everyone) ** 2 * 4 / 3 * np.pi * 8.0**3 / catalogue.box**3
     assert len(receiver) > 1.5 * by_chance
     receiver, sender = halos.pairs(catalogue, everyone, 30.0)
-    separation = halos.apart(catalogue, receiver, sender)
+    separation = halos.separations(catalogue, receiver, sender)
     moving = catalogue.velocities[receiver] - catalogue.velocities[sender]
     assert (separation * moving).sum(axis=1).mean() < 0
 
@@ -43,7 +43,7 @@ def test_pairs_are_those_of_nearest_images(catalogue):
     assert set(zip(row.tolist(), sender.tolist(), strict=True)) == set(
         zip(*map(np.ndarray.tolist, np.nonzero(near)), strict=True)
     )
-    assert np.linalg.norm(halos.apart(catalogue, some[row], sender), axis=1).max() < 20.0
+    assert np.linalg.norm(halos.separations(catalogue, some[row], sender), axis=1).max() < 20.0
 
 
 def test_the_planted_formula_agrees_with_its_loops(catalogue):
@@ -52,7 +52,7 @@ def test_the_planted_formula_agrees_with_its_loops(catalogue):
     for i in (0, 17, 300):
         e = 0.0
         for j in range(len(catalogue.masses)):
-            r = np.linalg.norm(halos.apart(catalogue, np.array([i]), np.array([j])))
+            r = np.linalg.norm(halos.separations(catalogue, np.array([i]), np.array([j])))
             if j != i and r < halos.REACH:
                 e += (c5 + c6 * catalogue.masses[j]) / (c7 + (c8 * r) ** c9)
         assert delta[i] == pytest.approx(c1 + e / (c2 + c3 * e + c4 * catalogue.masses[i]))
@@ -62,7 +62,7 @@ def test_neighbourhoods_hold_what_the_formula_needs(catalogue):
     delta, some = halos.overdensity(catalogue), np.array([5, 99, 250])
     seen = halos.neighbourhoods(catalogue, delta, some)
     r, mass = seen.edges[:, :3].norm(dim=1).numpy(), seen.edges[:, 7].numpy()
-    e = np.bincount(seen.index.numpy(), halos.crowding(r, mass), len(some))
+    e = np.bincount(seen.index.numpy(), halos.contribution(r, mass), len(some))
     c1, c2, c3, c4, *_ = halos.CONSTANTS
     found = c1 + e / (c2 + c3 * e + c4 * seen.receivers[:, 0].numpy())
     np.testing.assert_allclose(found, seen.targets[:, 0], rtol=1e-4)

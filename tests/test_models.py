@@ -7,7 +7,7 @@ import torch
 from lib.errors import InputError
 from lib.network.models import GraphNetwork, drawn
 from lib.network.networks import NETWORKS
-from lib.network.variants import FURTHER, VARIANTS, Variant, get_variant, kl, l1, spare_spread
+from lib.network.variants import FURTHER, VARIANTS, Variant, get_variant, kl, l1, spread_of_further_channels
 from lib.physics.laws import get_law
 
 DIM, BODIES = 2, 4
@@ -109,7 +109,7 @@ def test_regularizers_are_those_of_the_formulae():
     mean = torch.tensor([[[1.0, -2.0], [0.0, 3.0]]])
     log_variance = torch.log(torch.tensor([[[1.0, 4.0], [1.0, 1.0]]]))
     assert l1(mean, None, 1).item() == pytest.approx(1e-2 * (3 + 3) / 2)
-    assert spare_spread(mean, None, 1).item() == pytest.approx(1e-1 * np.std([-2, 3], ddof=1))
+    assert spread_of_further_channels(mean, None, 1).item() == pytest.approx(1e-1 * np.std([-2, 3], ddof=1))
     normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
     divergence = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(-1).mean()
     assert kl(mean, log_variance, 1).item() == pytest.approx(divergence.item(), rel=1e-6)

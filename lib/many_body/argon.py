@@ -1,4 +1,4 @@
-"""Dense argon, liquid to supercritical: 258 Lennard-Jones atoms in a periodic box, and what the network sees of them.
+"""Dense argon, liquid to supercritical: 258 Lennard-Jones atoms in a periodic box, and the inputs of networks.
 
 V(r) = 4 epsilon [(sigma / r)^12 - (sigma / r)^6] up to the cutoff; lengths in Angstrom, energies in kJ/mol.
 """
@@ -73,8 +73,8 @@ class Liquid:
 
 def separations(positions: np.ndarray, others: np.ndarray, box: float) -> np.ndarray:
     """x1 - x2 of positions [..., 3] to the nearest image of others [..., 3] in a periodic cube."""
-    apart = positions - others
-    return apart - box * np.round(apart / box)
+    separation = positions - others
+    return separation - box * np.round(separation / box)
 
 
 def energy(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) -> np.ndarray:
@@ -87,19 +87,19 @@ def radial_force(r: np.ndarray, epsilon: float = EPSILON, sigma: float = SIGMA) 
     return 24 * epsilon / r * (2 * (sigma / r) ** 12 - (sigma / r) ** 6)
 
 
-def pair_force(apart: np.ndarray) -> np.ndarray:
+def pair_force(separation: np.ndarray) -> np.ndarray:
     """Force [..., 3] on the receiver of separations [..., 3]; none beyond the cutoff."""
-    r = np.linalg.norm(apart, axis=-1, keepdims=True)
-    return np.where(r < CUTOFF, radial_force(r) / r, 0.0) * apart
+    r = np.linalg.norm(separation, axis=-1, keepdims=True)
+    return np.where(r < CUTOFF, radial_force(r) / r, 0.0) * separation
 
 
 def net_forces(positions: np.ndarray, box: float) -> np.ndarray:
     """Net force on each atom [frames, atoms, 3] of positions [frames, atoms, 3], in float64."""
     forces = np.empty(positions.shape)
     for frame, x in enumerate(positions.astype(float)):
-        apart = separations(x[:, None], x[None], box)
-        apart[np.diag_indices(len(x))] = 2 * CUTOFF
-        forces[frame] = pair_force(apart).sum(axis=1)
+        pairs = separations(x[:, None], x[None], box)
+        pairs[np.diag_indices(len(x))] = 2 * CUTOFF
+        forces[frame] = pair_force(pairs).sum(axis=1)
     return forces
 
 
@@ -140,12 +140,12 @@ def simulate(state: State, frames: int, settling: int, seed: int = 0) -> np.ndar
 
 
 def make(states: tuple[State, ...], frames: int, settling: int, seed: int) -> Liquid:
-    """So many frames of each state, with their forces; no two states share a seed."""
-    shots = [
+    """`frames` snapshots of each state, with their forces; no two states share a seed."""
+    positions = [
         simulate(state, frames, settling, 1_000 * seed + k) for k, state in enumerate(tqdm(states, unit="state", disable=None))
     ]
-    forces = [net_forces(x, state.box) for x, state in zip(shots, states, strict=True)]
-    return Liquid(states, np.stack(shots), np.stack(forces).astype(np.float32))
+    forces = [net_forces(x, state.box) for x, state in zip(positions, states, strict=True)]
+    return Liquid(states, np.stack(positions), np.stack(forces).astype(np.float32))
 
 
 SPLITS = {"train": (TRAINING, 0), "validation": (TRAINING, 1), "test": (TRAINING, 2), "beyond": (BEYOND, 3)}
@@ -186,27 +186,27 @@ def load(split: str, profile: str = "full") -> Liquid:
 
 def neighbourhoods(liquid: Liquid, state: np.ndarray, frame: np.ndarray, atom: np.ndarray) -> Neighbourhoods:
     """The atoms of indices [atoms], each with its separations from all others within the cutoff."""
-    around = liquid.positions[state, frame]
+    atoms = liquid.positions[state, frame]
     rows = np.arange(len(atom))
-    apart = separations(around[rows, atom][:, None], around, liquid.boxes[state, None, None])
-    r = np.linalg.norm(apart, axis=-1)
+    pairs = separations(atoms[rows, atom][:, None], atoms, liquid.boxes[state, None, None])
+    r = np.linalg.norm(pairs, axis=-1)
     r[rows, atom] = np.inf
     receiver, sender = np.nonzero(r < CUTOFF)
     return Neighbourhoods(
         torch.zeros(len(atom), 0),
-        torch.as_tensor(apart[receiver, sender]),
+        torch.as_tensor(pairs[receiver, sender]),
         torch.as_tensor(receiver),
         torch.as_tensor(liquid.forces[state, frame, atom]),
     )
 
 
 def sample(liquid: Liquid, rng: np.random.Generator, count: int) -> Neighbourhoods:
-    """So many atoms drawn from all states and frames alike."""
+    """`count` atoms drawn uniformly from all states and frames."""
     return neighbourhoods(liquid, *rng.integers(0, np.array(liquid.positions.shape[:3])[:, None], (3, count)))
 
 
 def draws(split: str, profile: str) -> Draw:
-    """What draws atoms of a split."""
+    """Draws atoms of a split."""
     liquid = load(split, profile)
     return lambda rng, count: sample(liquid, rng, count)
 
@@ -226,7 +226,7 @@ PROBLEM = NeighbourhoodProblem(
 
 
 def radial_distribution(positions: np.ndarray, box: float, bins: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of distance bins up to half the box, and how many atoms [frames, atoms, 3] are there against an ideal gas."""
+    """Centres of distance bins up to half the box, and g(r) in them of atoms [frames, atoms, 3]."""
     edges = np.linspace(0, box / 2, bins + 1)
     one, other = np.triu_indices(positions.shape[1], 1)
     counts = np.zeros(bins)

@@ -125,7 +125,7 @@ def judge(edge: sympy.Expr, batch: Neighbourhoods) -> tuple[bool, float, float]:
         grid = np.repeat(edges[None], RECEIVERS, axis=0)
         EdgeInputs(grid).m1[:] = receivers[:, None]
         found = evaluate(edge, grid.reshape(-1, 4), EDGE_NAMES).reshape(grid.shape[:2])
-        true = halos.crowding(EdgeInputs(edges).r, EdgeInputs(edges).m2)
+        true = halos.contribution(EdgeInputs(edges).r, EdgeInputs(edges).m2)
         g = found @ true / (true @ true)
         return unexplained(found, g[:, None] * true, found.mean())
 

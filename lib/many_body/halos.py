@@ -68,7 +68,7 @@ def linear_power(k: np.ndarray, shape: float = 0.2) -> np.ndarray:
 def lognormal(seed: int, box: float = BOX, cells: int = CELLS, bias: float = BIAS) -> Catalogue:
     """A synthetic catalogue: halos drawn from exp of a Gaussian field, with its linear velocities.
 
-    The field has unit variance in cells; masses fall as a power law and are higher where halos crowd.
+    The field has unit variance in cells; masses fall as a power law and are higher where halos are dense.
     """
     rng = np.random.default_rng(seed)
     wave = 2 * np.pi * np.fft.fftfreq(cells, box / cells)
@@ -127,14 +127,14 @@ def pairs(catalogue: Catalogue, receivers: np.ndarray, radius: float) -> tuple[n
     return row[other], neighbour[other]
 
 
-def apart(catalogue: Catalogue, receiver: np.ndarray, sender: np.ndarray) -> np.ndarray:
+def separations(catalogue: Catalogue, receiver: np.ndarray, sender: np.ndarray) -> np.ndarray:
     """x1 - x2 of halos [pairs] to the nearest image, [pairs, 3]."""
     separation = catalogue.positions[receiver] - catalogue.positions[sender]
     return separation - catalogue.box * np.round(separation / catalogue.box)
 
 
-def crowding(r: np.ndarray, mass: np.ndarray, constants: tuple[float, ...] = CONSTANTS) -> np.ndarray:
-    """What a halo of a mass at a distance r adds to e_i."""
+def contribution(r: np.ndarray, mass: np.ndarray, constants: tuple[float, ...] = CONSTANTS) -> np.ndarray:
+    """What a neighbour of a mass at a distance r adds to e_i."""
     *_, c5, c6, c7, c8, c9 = constants
     return np.where(r < REACH, (c5 + c6 * mass) / (c7 + (c8 * r) ** c9), 0.0)
 
@@ -143,8 +143,8 @@ def overdensity(catalogue: Catalogue, constants: tuple[float, ...] = CONSTANTS) 
     """The planted overdensity of every halo, [halos]."""
     everyone = np.arange(len(catalogue.masses))
     receiver, sender = pairs(catalogue, everyone, REACH)
-    r = np.linalg.norm(apart(catalogue, receiver, sender), axis=1)
-    e = np.bincount(receiver, crowding(r, catalogue.masses[sender], constants), len(everyone))
+    r = np.linalg.norm(separations(catalogue, receiver, sender), axis=1)
+    e = np.bincount(receiver, contribution(r, catalogue.masses[sender], constants), len(everyone))
     c1, c2, c3, c4, *_ = constants
     return c1 + e / (c2 + c3 * e + c4 * catalogue.masses)
 
@@ -190,7 +190,7 @@ def boxes(split: str, profile: str) -> list[tuple[Catalogue, np.ndarray, np.ndar
 
 
 def draws(split: str, profile: str) -> Draw:
-    """What draws halos of a split, those of a draw from one box."""
+    """Draws halos of a split, those of a draw from one box."""
     every = boxes(split, profile)
 
     def draw(rng: np.random.Generator, count: int) -> Neighbourhoods:
@@ -256,7 +256,7 @@ def neighbourhoods(catalogue: Catalogue, delta: np.ndarray, receivers: np.ndarra
     receiver = receivers[row]
     velocity = (catalogue.velocities[receiver] - catalogue.velocities[sender]) / 1e3
     both = np.stack([catalogue.masses[receiver], catalogue.masses[sender]], axis=1)
-    edges = np.concatenate([apart(catalogue, receiver, sender), velocity, both], axis=1)
+    edges = np.concatenate([separations(catalogue, receiver, sender), velocity, both], axis=1)
     return Neighbourhoods(
         torch.as_tensor(catalogue.masses[receivers, None], dtype=torch.float32),
         torch.as_tensor(edges, dtype=torch.float32),

@@ -30,9 +30,9 @@ RECORDED = (
     *(f"{law}-2d/{variant}" for law in CORE for variant in ABLATIONS),
     *(f"{law}-2d/{variant}-seed{seed}" for law in CORE for variant in VARIANTS for seed in (1, 2)),
 )
-"""Runs whose results are part of the project and whose weights are not: twins of released runs, which tell what reciprocity
-does (that of `bottleneck` is `reciprocal`), both under laws with friction, without reaction and with a jump, energies
-in 3D, heads of other work, and further seeds."""
+"""Runs whose results are part of the project and whose weights are not: reciprocal versions of released runs, for a paired
+comparison (that of `bottleneck` is `reciprocal`); laws with friction, without reaction and with a discontinuity; energies
+in 3D; ablations; and further seeds."""
 
 SIMULATED = (
     *(f"{law}-{dim}d" for dim in DIMENSIONS for law in CORE),
@@ -70,5 +70,5 @@ def select(only: list[str], profile: str = "full") -> list[Run]:
 
 
 LARGER = {"8_argon": Run(System("argon", 3), "reciprocal"), "9_halos": Run(System("halos", 3), "l1")}
-"""Systems of more than a few bodies, by the notebook that makes, learns and distils each: no laws of the registry. The
-weights of these runs are part of the project."""
+"""Runs on systems of many bodies, by the notebook that simulates, trains and distils each; their laws are not in the
+registry, their weights are part of the project."""

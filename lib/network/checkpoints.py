@@ -1,4 +1,4 @@
-"""Checkpoints: a training under way on disk, taken up again by the same training alone."""
+"""Checkpoints: an unfinished training on disk, resumed by the same training alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Progress:
     best_objective: float = math.inf
     best_graphs: int = 0
     tracking: str = field(default_factory=lambda: secrets.token_hex(4))
-    """By which Weights & Biases knows the training again."""
+    """Identifier of the training in Weights & Biases."""
 
 
 def code_of(*modules: str) -> str:
@@ -45,15 +45,15 @@ def code_of(*modules: str) -> str:
 
 def save(
     path: Path,
-    named: str,
+    identity: str,
     model: MessageNetwork,
     optimizer: Optimizer,
     progress: Progress,
     best: dict[str, Tensor],
     monitor: Monitor,
 ) -> None:
-    """Write a checkpoint of the training of an identity; `best` are its best weights so far."""
-    arrays, seen = monitor.state()
+    """Write a checkpoint; `identity` tells a training from others, `best` are its best weights so far."""
+    arrays, content = monitor.state()
     parts = {
         "model": model.state_dict(),
         "optimizer": optimizer.state(),
@@ -65,17 +65,17 @@ def save(
         for part, members in parts.items()
         for name, tensor in members.items()
     }
-    metadata = {"identity": named, "progress": json.dumps(asdict(progress)), "monitor": json.dumps(seen)}
+    metadata = {"identity": identity, "progress": json.dumps(asdict(progress)), "monitor": json.dumps(content)}
     with atomic_write(path) as scratch:
         save_file(tensors, scratch, metadata)
 
 
 def resume(
-    path: Path, named: str, model: MessageNetwork, optimizer: Optimizer, monitor: Monitor
+    path: Path, identity: str, model: MessageNetwork, optimizer: Optimizer, monitor: Monitor
 ) -> tuple[Progress, dict[str, Tensor]]:
-    """Progress and best weights of the checkpoint of the training of an identity, which model, optimizer and monitor take up.
+    """Progress and best weights of a checkpoint; model, optimizer and monitor are restored from it.
 
-    Without one, or with one that cannot be read or is another training's, the training begins anew, and a line says so.
+    Where it is missing, unreadable or of another identity the training starts anew; a line says so of the last two.
     """
     fresh: tuple[Progress, dict[str, Tensor]] = (Progress(), {})
     if not path.exists():
@@ -83,10 +83,10 @@ def resume(
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-        if metadata["identity"] != named:
+        if metadata["identity"] != identity:
             log.warning("checkpoint %s/%s is of another training: training from the start", path.parent.name, path.name)
             return fresh
-        progress, seen = Progress(**json.loads(metadata["progress"])), json.loads(metadata["monitor"])
+        progress, content = Progress(**json.loads(metadata["progress"])), json.loads(metadata["monitor"])
         tensors = load_file(path)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as damage:
         log.warning("checkpoint %s/%s cannot be read (%s): training from the start", path.parent.name, path.name, damage)
@@ -97,5 +97,5 @@ def resume(
 
     model.load_state_dict(part("model"))
     optimizer.restore(part("optimizer"))
-    monitor.restore(({name: tensor.numpy() for name, tensor in part("monitor").items()}, seen))
+    monitor.restore(({name: tensor.numpy() for name, tensor in part("monitor").items()}, content))
     return progress, part("best")

@@ -1,4 +1,4 @@
-"""What computes: a GPU where there is one, else the CPU, and what it multiplies fast."""
+"""The device that trains: a GPU where there is one, else the CPU, and its fast precision."""
 
 from __future__ import annotations
 

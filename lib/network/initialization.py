@@ -1,4 +1,4 @@
-"""Where weights begin: the registry of a recipe's `start`."""
+"""The registry of initializations, which a recipe names."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lib.network.models import GraphNetwork
 from lib.registry import Registry
 
 FINEST = 40.0
-"""Scale of the units that resolve most, in units of torch's own."""
+"""Largest scale of a unit's weights, relative to PyTorch's default."""
 
 
 @torch.no_grad()
 def separations(model: GraphNetwork) -> None:
-    """First layers that read separations, on every scale, and neither places nor velocities.
+    """First layers that depend on separations, on every scale, and on neither positions nor velocities.
 
-    The weights of the sender's position begin as minus those of the receiver's, each hidden unit with a
+    The weights of the sender's position are minus those of the receiver's, each hidden unit with a
     scale drawn log-uniformly from 1 to `FINEST`; weights of velocities, and of the node's own position,
-    begin at zero. All of them are free to move: where a law asks for more, it is learned.
+    are zero. All of them are trained: where a law asks for more, it is learned.
     """
     dim = model.dim
     edge, node = model.edge.first.weight, model.node.first.weight
@@ -32,7 +32,7 @@ def separations(model: GraphNetwork) -> None:
 
 
 def uniform(model: GraphNetwork) -> None:
-    """As torch makes them."""
+    """PyTorch's default, in which the network is built: uniform in +- 1/sqrt(inputs)."""
 
 
 INITIALIZATIONS: Registry[Callable[[GraphNetwork], None]] = Registry(

@@ -1,4 +1,4 @@
-"""The registry of losses: what a training makes small, of errors and true accelerations [graphs, n, dim]."""
+"""The registry of losses, of predicted and true accelerations [graphs, n, dim], in the mean over nodes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def huber(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def relative(predicted: Tensor, true: Tensor) -> Tensor:
-    """Mean over nodes of |error|_1 / (1 + |a|): a collision's huge acceleration weighs no more than any other."""
+    """Mean over nodes of |error|_1 / (1 + |a|): the huge acceleration of a collision weighs no more than others."""
     return ((predicted - true).abs().sum(-1) / (1 + true.norm(dim=-1))).mean()
 
 

@@ -1,4 +1,4 @@
-"""What watches a training from outside: it sees the model as it learns, and changes nothing of it."""
+"""Monitors of a training: they look at the model between rounds and change nothing of it."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ class Monitor(Protocol):
     """Looks at a model between rounds of training; its state is kept in checkpoints."""
 
     def look(self, model: MessageNetwork, graphs: int, completed: int, rounds: int) -> None:
-        """See a model after so many training graphs, `completed` of `rounds` rounds; 0 of them before the first."""
+        """Look at the model after so many training graphs, `completed` of `rounds` rounds; 0 of them before the first."""
 
     def state(self) -> State:
         """All that a training that is resumed must hand to `restore`."""
 
     def restore(self, state: State) -> None:
-        """Take up the state of the training that is resumed."""
+        """Take the state that the checkpoint kept."""
 
     def save(self) -> None:
-        """Write what was seen; the training has ended."""
+        """Write the record; the training has ended."""
 
 
 class Silent:
-    """A monitor that sees nothing."""
+    """The monitor that records nothing."""
 
     def look(self, model: MessageNetwork, graphs: int, completed: int, rounds: int) -> None:
-        """Nothing is looked at."""
+        """Record nothing."""
 
     def state(self) -> State:
         """An empty state."""
         return {}, None
 
     def restore(self, state: State) -> None:
-        """Nothing is to be restored."""
+        """Restore nothing."""
 
     def save(self) -> None:
-        """Nothing is written."""
+        """Write nothing."""

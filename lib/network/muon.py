@@ -1,9 +1,10 @@
-"""Muon on matrices of equal shape at once, its products in the precision that the hardware has.
+"""Muon on all matrices of equal shape at once, in the fastest precision of the hardware.
 
-    B <- beta B + (1 - beta) G,    O = orthogonalised((1 - beta) G + beta B),    W <- W - 0.2 rate sqrt(max(rows, columns)) O
+    B <- beta B + (1 - beta) G,    O = orthogonalized((1 - beta) G + beta B),    W <- W - 0.2 rate sqrt(max(rows, columns)) O
 
-(K. Jordan et al., Muon, 2024; the rate matched to Adam's update size as in Moonshot AI, arXiv:2502.16982.) PyTorch's own takes
-bfloat16 products, which processors without them emulate, and its rate is a number, which a graph of kernels would hold fast.
+(K. Jordan et al., Muon, 2024; the rate matched to Adam's update size as in Moonshot AI, arXiv:2502.16982.) PyTorch's own
+takes bfloat16 products, which processors without them emulate, and its rate is a number, which a captured graph of
+kernels would not read again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class StackedMuon(torch.optim.Muon):
     """PyTorch's Muon, with Nesterov's momentum and the rate matched to Adam's; the rate may be a tensor."""
 
     def __init__(self, params: list[Tensor], precision: torch.dtype = torch.float32, **options: Any) -> None:
-        """`precision`: that of its products."""
+        """`precision`: that of the matrix products of the orthogonalization."""
         super().__init__(params, **options)
         self.precision = precision
 
@@ -40,14 +41,14 @@ class StackedMuon(torch.optim.Muon):
     def step(self) -> None:
         """Apply the gradients."""
         for group in self.param_groups:
-            alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for weights in (p for p in group["params"] if p.grad is not None):
-                alike[weights.shape].append(weights)
-            for shape, weights in alike.items():
-                slopes = [p.grad for p in weights]
+                by_shape[weights.shape].append(weights)
+            for shape, weights in by_shape.items():
+                gradients = [p.grad for p in weights]
                 averages = [self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in weights]
-                torch._foreach_lerp_(averages, slopes, 1 - group["momentum"])
-                updates = torch.stack(torch._foreach_lerp(slopes, averages, group["momentum"])).to(self.precision)
+                torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+                updates = torch.stack(torch._foreach_lerp(gradients, averages, group["momentum"])).to(self.precision)
                 updates = orthogonalized(updates, group["ns_coefficients"], group["ns_steps"], group["eps"]).float()
                 torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_sub_(weights, list(updates * (0.2 * math.sqrt(max(shape)) * group["lr"])))

@@ -1,4 +1,4 @@
-"""How weights move: Muon on the hidden matrices and Adam on the rest, or Adam on all, under one schedule."""
+"""The optimizer: Muon on the hidden matrices and Adam on the rest, or Adam on all, under one schedule."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def one_cycle(progress: float, warmup: float) -> float:
 
 
 SCHEDULES: Registry[Schedule] = Registry("schedule", {"cosine": cosine, "linear": linear, "one-cycle": one_cycle})
-"""Learning rate at a share of training, relative to its peak, which it reaches at the share `warmup`."""
+"""Learning rates after a fraction of training, relative to their peak, which they reach after the fraction `warmup`."""
 
 OPTIMIZERS: Registry[None] = Registry("optimizer", dict.fromkeys(("muon", "adam")))
 
 
 class Optimizer:
-    """A recipe's optimiser and schedule at work on a model."""
+    """A model's optimizers under a recipe's schedule."""
 
     def __init__(self, model: nn.Module, recipe: Recipe) -> None:
         """Raises `InputError` for an unknown optimizer or schedule."""
@@ -61,7 +61,7 @@ class Optimizer:
         if hidden:
             self.parts["muon"] = (self._muon(hidden, device), recipe.hidden_rate)
         self.parts["adam"] = (torch.optim.Adam(others, fused=self.on_gpu, capturable=self.on_gpu), recipe.other_rate)
-        if self.on_gpu:  # a rate that a captured step reads anew each time
+        if self.on_gpu:  # tensors, which captured steps read each time
             for part, _ in self.parts.values():
                 part.param_groups[0]["lr"] = torch.zeros((), device=device)
 
@@ -73,7 +73,7 @@ class Optimizer:
         return StackedMuon(hidden, torch.bfloat16 if fast else torch.float32, **options)
 
     def at(self, progress: float) -> None:
-        """Set the rates to those at a share of training."""
+        """Set the rates to those after a fraction of training."""
         for part, peak in self.parts.values():
             rate, group = peak * self.schedule(progress, self.recipe.warmup), part.param_groups[0]
             group["lr"] = group["lr"].fill_(rate) if self.on_gpu else rate
@@ -85,7 +85,7 @@ class Optimizer:
             part.zero_grad()
 
     def state(self) -> dict[str, Tensor]:
-        """Its tensors, by flat names."""
+        """Its tensors by name, for checkpoints."""
         return {
             f"{name}.{index}.{key}": value
             for name, (part, _) in self.parts.items()
@@ -94,7 +94,7 @@ class Optimizer:
         }
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Take up tensors that `state` gave."""
+        """Restore the tensors that `state` gave."""
         for name, (part, _) in self.parts.items():
             state: dict[int, dict[str, Tensor]] = {}
             for flat, value in tensors.items():

@@ -1,4 +1,4 @@
-"""What a training is given: a network, a recipe, and data that it draws batches from."""
+"""What a training needs to be told: a network, a recipe, and data from which batches are drawn."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Task:
     """The data of one training, on its device."""
 
     batches: Callable[[int, int], Iterator[Batch]]
-    """batches(number, steps): those of a round, which its number and the run's seed decide."""
+    """batches(number, steps): the batches of a round, decided by its number and the run's seed."""
     validation: tuple[Any, Tensor]
-    """Inputs and targets that choose the best weights."""
+    """Inputs and targets on which the best weights are chosen."""
     identity: Any
-    """What tells these data from others, as JSON."""
+    """Tells these data from others; JSON."""
 
 
 class Problem(Protocol):
-    """All that a training does not know by itself."""
+    """A kind of trainings: few bodies under a law, or receivers among many bodies."""
 
     def network(self, run: Run) -> MessageNetwork:
         """The run's untrained network, initialized from its seed."""
@@ -39,7 +39,7 @@ class Problem(Protocol):
         """The recipe that the run asks for."""
 
     def data(self, run: Run) -> dict[str, dict[str, Any]]:
-        """How the data of each split that a training reads are made, as JSON; the data themselves need not exist."""
+        """How the data of training and validation are made, as JSON by split; the data themselves need not exist."""
 
     def task(self, run: Run, recipe: Recipe, model: MessageNetwork, device: torch.device) -> Task:
         """The run's data, made first if need be."""

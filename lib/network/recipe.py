@@ -1,4 +1,4 @@
-"""The training recipe: all that a run's weights depend on, besides its data and its seed."""
+"""The training recipe: budget, loss, penalty, initialization and optimizer of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGER: Mapping[str, float] = {
     **dict.fromkeys(("discontinuous-3d/l1", "damped-3d/pruning"), 2.0),
     **dict.fromkeys(("charge-2d/pruning", "spring-3d/hamiltonian", "r1-3d/hamiltonian"), 3.0),
 }
-"""Factors on the training graphs of runs, of seed 0, that the number for their law and variant leaves short of their goal."""
+"""Factors on the training graphs of runs of seed 0 that the budget of their law and variant leaves short of their goal."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class Recipe:
     """All that a run's weights depend on, besides its data and its seed."""
 
     graphs: int
+    """Training graphs in all, as often as each is drawn."""
     batch: int
+    """Graphs in a step."""
     loss: str = "mae"
     """Name of the loss, of `lib.network.losses`."""
     penalty: float = 1.0
-    """Factor on the variant's regulariser, at the end of training."""
+    """Factor on the variant's regularizer at the end of training."""
     first_penalty: float | None = None
-    """That at its start, from which it goes to the last by a constant factor; the same if none is given."""
+    """The same at the beginning, from which it changes exponentially; constant if None."""
     initialization: str = "separations"
-    """Name of the weights' beginning, of `lib.network.initialization`."""
+    """Name of the initialization, of `lib.network.initialization`."""
     optimizer: str = "muon"
     """Muon on the hidden matrices with Adam on the rest, or `adam` on all."""
     hidden_rate: float = 2e-3
@@ -41,18 +43,18 @@ class Recipe:
     other_rate: float = 4e-3
     """Peak learning rate of Adam."""
     schedule: str = "cosine"
-    """Name of the learning rate's course, of `lib.network.optimizer`."""
+    """Name of the learning rate's schedule, of `lib.network.optimizer`."""
     warmup: float = 0.03
-    """Share of training in which rates rise to their peak, before they fall to zero."""
+    """Fraction of training in which learning rates rise to their peak, before they fall to zero."""
     bfloat16: bool = True
-    """Whether products are bfloat16 where the hardware has them; weights are float32 in any case."""
+    """Whether hidden layers multiply in bfloat16 where the hardware has it; weights are float32 in any case."""
     translation: float = 3.0
-    """Standard deviation of the random shift of each graph."""
+    """Standard deviation of the random shift of each graph's positions."""
 
-    def penalty_at(self, share: float) -> float:
-        """Factor on the variant's regulariser at a share of training."""
+    def penalty_at(self, progress: float) -> float:
+        """Factor on the variant's regularizer after a fraction of training."""
         first = self.penalty if self.first_penalty is None else self.first_penalty
-        return float(first * (self.penalty / first) ** share if first else self.penalty)
+        return float(first * (self.penalty / first) ** progress if first else self.penalty)
 
 
 def recipe_of(run: Run) -> Recipe:
@@ -60,6 +62,6 @@ def recipe_of(run: Run) -> Recipe:
     profile = get_profile(run.profile)
     law = get_law(run.system.law)
     variant = get_variant(run.variant)
-    special = {**variant.recipe, **variant.under.get(law.difficulty, {}), **law.recipe}
-    share = min(law.budget_fraction, variant.budget_fraction) * LONGER.get(str(run), 1.0)
-    return Recipe(graphs=round(share * profile.graphs), batch=profile.batch, **special)
+    entries = {**variant.recipe, **variant.under.get(law.difficulty, {}), **law.recipe}
+    fraction = min(law.budget_fraction, variant.budget_fraction) * LONGER.get(str(run), 1.0)
+    return Recipe(graphs=round(fraction * profile.graphs), batch=profile.batch, **entries)

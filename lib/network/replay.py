@@ -1,6 +1,6 @@
-"""Steps replayed on a GPU: the kernels of one are captured as a graph, so that starting them one by one costs nothing.
+"""Training steps replayed on a GPU from a CUDA graph, which starts all kernels of a step at once.
 
-(CUDA graphs; a step here is some hundred kernels of microseconds each, which Python starts more slowly than they run.)
+A step is some hundred kernels of microseconds each, which Python launches more slowly than they run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 PLAIN = 3
-"""Calls before the capture, in which libraries choose and load their kernels."""
+"""Calls before the capture, in which libraries choose and load kernels."""
 
 Step = Callable[..., Tensor]
 
@@ -20,7 +20,7 @@ Step = Callable[..., Tensor]
 class Replayed:
     """A function of tensors and numbers on a GPU, captured after a few plain calls and replayed from then on.
 
-    Besides its arguments it may read and write only what stays in its place. A result holds until the next call.
+    Besides its arguments it may read and write only tensors that stay at their address. A result is valid until the next call.
     """
 
     def __init__(self, function: Step, device: torch.device) -> None:
@@ -28,7 +28,7 @@ class Replayed:
         self.device = device
         self.stream = torch.cuda.Stream(device)
         self.plain = PLAIN
-        self.held: list[Tensor | None] = []
+        self.arguments: list[Tensor | None] = []
         self.graph = torch.cuda.CUDAGraph()
 
     def _tensor(self, argument: Tensor | float | None) -> Tensor | None:
@@ -44,19 +44,19 @@ class Replayed:
                 result = self.function(*map(self._tensor, arguments))
             torch.cuda.current_stream(self.device).wait_stream(self.stream)
             return result
-        if not self.held:
-            self.held = [None if given is None else self._tensor(given).clone() for given in arguments]
+        if not self.arguments:
+            self.arguments = [None if given is None else self._tensor(given).clone() for given in arguments]
             with torch.cuda.graph(self.graph, stream=self.stream, capture_error_mode="thread_local"):
-                self.result = self.function(*self.held)
-        for held, given in zip(self.held, arguments, strict=True):
+                self.result = self.function(*self.arguments)
+        for captured, given in zip(self.arguments, arguments, strict=True):
             if isinstance(given, float):
-                held.fill_(given)
-            elif held is not None:
-                held.copy_(given)
+                captured.fill_(given)
+            elif captured is not None:
+                captured.copy_(given)
         self.graph.replay()
         return self.result
 
 
 def replayed(function: Step, device: torch.device) -> Step:
-    """The function replayed on a GPU; on processors as it is."""
+    """The function replayed on a GPU; unchanged on processors."""
     return Replayed(function, device) if device.type == "cuda" else function

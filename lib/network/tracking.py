@@ -1,4 +1,4 @@
-"""Trainings followed in Weights & Biases: off unless its own variable WANDB_MODE says `offline` or `online`."""
+"""Trainings logged to Weights & Biases: off unless its own variable WANDB_MODE says `offline` or `online`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Log = Callable[[dict[str, float]], None]
 
 
 def mode() -> str:
-    """What WANDB_MODE asks for; `InputError` if it is no mode, or wants an account that is not there."""
+    """The mode that WANDB_MODE asks for; `InputError` if it is unknown, or needs an account and there is none."""
     wanted = os.environ.get("WANDB_MODE", "disabled")
     if wanted not in MODES:
         raise InputError(f"WANDB_MODE = {wanted}: choose one of {', '.join(MODES)}")

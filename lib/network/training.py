@@ -136,9 +136,9 @@ def train(
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
             for batch in task.batches(progress.step // ROUND, count):
-                share = progress.step / steps
-                optimizer.at(share)
-                total += take(*batch, recipe.penalty_at(share))
+                fraction = progress.step / steps
+                optimizer.at(fraction)
+                total += take(*batch, recipe.penalty_at(fraction))
                 progress.step += 1
             bar.update(count * recipe.batch)
             if not math.isfinite(float(total)):

@@ -1,6 +1,6 @@
-"""The registry of model variants: a variant is its messages' head, its regulariser and its schedule.
+"""The registry of model variants: a variant is its messages' head, its regularizer and its schedule.
 
-Entries speak in tensor methods only, so that reading the registry costs no import of torch.
+Entries use methods of tensors only, so that reading the registry costs no import of torch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def dimension(dim: int) -> int:
 
 
 def no_penalty(mean: Tensor, log_variance: Tensor | None, dim: int) -> float:
-    """No regulariser."""
+    """No regularizer."""
     return 0.0
 
 
@@ -50,46 +50,46 @@ def kl(mean: Tensor, log_variance: Tensor, dim: int) -> Tensor:
     return 0.5 * (mean**2 + log_variance.exp() - log_variance - 1).sum(-1).mean()
 
 
-def spare_spread(mean: Tensor, log_variance: Tensor | None, dim: int) -> Tensor:
+def spread_of_further_channels(mean: Tensor, log_variance: Tensor | None, dim: int) -> Tensor:
     """1e-1 times the mean standard deviation over edges of all channels but the first `dim`."""
     return 1e-1 * mean[..., dim:].flatten(0, -2).std(dim=0).mean()
 
 
 def small_energies(terms: Tensor, log_variance: None, dim: int) -> Tensor:
-    """1e-3 times the mean of |pair energy| and of its |slopes| in charge and mass, [graphs, edges, 5]."""
+    """1e-3 times the mean size of pair energies and of their derivatives in charge and mass, terms [graphs, edges, 5]."""
     return 1e-3 * terms.abs().mean()
 
 
 def cosine(phase: float, width: int, dim: int) -> float:
-    """Channels along half a cosine, slow at both ends."""
+    """Channels left at a phase from 0 to 1: half a cosine from `width` to `dim`, slow at both ends."""
     return dim + (width - dim) * (1 + math.cos(math.pi * phase)) / 2
 
 
 def exponential(phase: float, width: int, dim: int) -> float:
-    """Channels by a constant factor, fast at first."""
+    """Channels left at a phase from 0 to 1: from `width` to `dim` by a constant factor, fast at first."""
     return width * (dim / width) ** phase
 
 
 def linear(phase: float, width: int, dim: int) -> float:
-    """Channels at a constant rate."""
+    """Channels left at a phase from 0 to 1: from `width` to `dim` at a constant rate."""
     return width + (dim - width) * phase
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """Channels removed as training goes on, from all down to as many as dimensions."""
+    """A schedule that removes channels as training goes on, until as many are left as there are dimensions."""
 
     shape: Callable[[float, int, int], float] = cosine
     end: float = 0.65
-    """Share of training at which only `dim` channels are left."""
+    """Fraction of training after which only `dim` channels are left."""
 
     def __call__(self, progress: float, width: int, dim: int) -> int:
-        """Channels kept at a share of training."""
+        """Channels kept after a fraction of training, at least `dim`."""
         return max(dim, round(self.shape(min(progress / self.end, 1.0), width, dim)))
 
 
 def keep_all(progress: float, width: int, dim: int) -> int:
-    """No pruning."""
+    """All channels are kept, at any fraction of training."""
     return width
 
 
@@ -110,16 +110,16 @@ class Variant:
     hidden: tuple[int, ...] = HIDDEN
     """Units of the hidden layers of edge and node network."""
     inverse_features: bool = False
-    """Whether the edge network's first units h go on with 1/(1+h) and 1/(1+h)^2 beside them."""
+    """Whether 1/(1+h) and 1/(1+h)^2 of the edge network's first units h enter its next layer with them."""
     antisymmetric: bool = False
     """Whether m_ij = e(v_i, v_j) - e(v_j, v_i), so that action equals minus reaction."""
     budget_fraction: float = 1.0
-    """Share of a profile's training graphs that suffices, whatever the law."""
+    """Fraction of a profile's training graphs that suffices, whatever the law."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """What its recipe takes under every law."""
+    """Entries of its recipe under every law, where they are not the defaults."""
     under: Mapping[str | None, Mapping[str, Any]] = field(default_factory=lambda: {"collisions": {"loss": "relative"}})
-    """What its recipe takes besides, by the law's hardship. Where a few collisions hold most of the error, a penalty on
-    messages squeezes the largest, so that it needs a loss to which they mean more than to `relative`."""
+    """Further entries of its recipe, by the law's difficulty. Where a few collisions hold most of the error, a penalty on
+    messages shrinks the largest, so that it needs a loss in which these weigh more than in `relative`."""
 
 
 VARIANTS: Registry[Variant] = Registry(
@@ -140,8 +140,8 @@ VARIANTS: Registry[Variant] = Registry(
             recipe={"first_penalty": 1.0, "penalty": 0.01},
             under={
                 "collisions": {"loss": "root_relative", "first_penalty": None, "penalty": 0.005},
-                # a jump is learned too slowly for the strong penalty of the start, under which messages fall silent for good
-                "jump": {"first_penalty": None},
+                # a discontinuity is learned too slowly for a strong penalty at first, under which messages vanish for good
+                "discontinuity": {"first_penalty": None},
             },
         ),
         "pruning": Variant("100 channels, pruned while training", schedule=Pruning()),
@@ -160,18 +160,21 @@ FURTHER: Registry[Variant] = Registry(
             budget_fraction=1 / 2,
             recipe={"hidden_rate": 5e-3, "other_rate": 1e-2},
         ),
-        "std_penalty": Variant("100 channels, a penalty on the spread of all but the first D", regularizer=spare_spread),
+        "std_penalty": Variant(
+            "100 channels, a penalty on the spread of all but the first D", regularizer=spread_of_further_channels
+        ),
         "plus_minus": Variant("100 channels, five hidden layers", hidden=(300, 450, 600, 450, 300)),
         "custom": Variant("100 channels, reciprocals inside the edge network", inverse_features=True),
     },
 )
-"""Variants of other work, trained where they are asked for by name: a system's name alone stands for `VARIANTS`."""
+"""Variants beyond the paper's five and `reciprocal`, trained where they are asked for by name: a system's name alone stands
+for `VARIANTS`."""
 ABLATIONS = tuple(name for name, variant in FURTHER.items() if variant.network == "messages")
-"""Those among them that are `standard` but for one thing."""
+"""Those among them that differ from `standard` in one thing."""
 
 
 def _reciprocal(variant: Variant) -> Variant:
-    # a twin is trained to tell its gauge, which does not take as long as to predict well
+    # made for a paired comparison of gauges, for which a shorter training suffices than for a small error
     return replace(variant, title=f"{variant.title}, action = -reaction", antisymmetric=True, budget_fraction=1 / 6)
 
 
@@ -194,11 +197,12 @@ SWITCHES: Registry[Switch] = Registry(
         "85": _pruned("85", end=0.85),
     },
 )
-"""Changes that any variant, or any of its kind, can take, written after its name: `l1-reciprocal`, `pruning-linear-85`."""
+"""Changes of a variant, written after its name: `reciprocal` of any, others of pruning alone: `l1-reciprocal`,
+`pruning-linear-85`."""
 
 
 def get_variant(name: str) -> Variant:
-    """The registered variant of that name, its switches thrown; `InputError` with the valid names otherwise."""
+    """The variant of a registered name and its switches; `InputError` with the valid names otherwise."""
     base, *switches = name.split("-")
     variant = Registry("variant", VARIANTS | FURTHER).find(base)
     for switch in switches:

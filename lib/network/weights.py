@@ -59,13 +59,13 @@ def load(run: Run, problem: Problem = SNAPSHOTS) -> tuple[MessageNetwork, dict[s
 
 
 def changed(card: dict[str, Any], recipe: Recipe, data: dict[str, dict[str, Any]]) -> str:
-    """What of a card's recipe and of how its data were made is not as given, in words; empty if all of it is.
+    """How a card's recipe, and the way its data were made, differ from those given, in words; empty if they do not.
 
     A card without data is of a released run, or of one from before cards had them: its recipe alone is compared.
     """
     # a parameter that is younger than the card was at its default
-    told = {part.name: part.default for part in fields(Recipe) if part.default is not MISSING} | card["recipe"]
-    words = [f"{name} ({told.get(name)}, now {asdict(recipe)[name]})" for name in differing(told, asdict(recipe))]
+    trained = {part.name: part.default for part in fields(Recipe) if part.default is not MISSING} | card["recipe"]
+    words = [f"{name} ({trained.get(name)}, now {asdict(recipe)[name]})" for name in differing(trained, asdict(recipe))]
     made = card.get("data", as_json(data))
     words += [f"{split} data ({', '.join(names)})" for split in data if (names := differing(made.get(split, {}), data[split]))]
     return ", ".join(words)

@@ -111,7 +111,7 @@ class Law:
     initial: Callable[[int, int, Normal], np.ndarray] = unit_normal
     difficulty: str | None = None
     """What makes the law hard to learn, for which variants hold other settings: `collisions`, a few of which hold most of
-    the error, or a `jump` of the force."""
+    the error, or a `discontinuity` of the force."""
     budget_fraction: float = 1.0
     """Fraction of a profile's training graphs that suffices."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
@@ -190,7 +190,7 @@ LAWS: Registry[Law] = Registry(
             potential=lambda s, m1, m2, q1, q2: jnp.where(s < 2, 0.0, (s - 1) ** 2 - 1),
             force=sympy.Piecewise((0, S < 2), (-2 * (S - 1), True)),
             dt=1e-2,
-            difficulty="jump",
+            difficulty="discontinuity",
             budget_fraction=1 / 2,
         ),
         "own_length": Law(
