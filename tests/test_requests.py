@@ -167,8 +167,8 @@ def test_a_batch_waits_for_another_and_for_jobs_of_a_killed_one(job, tmp_path):
             orphan.kill()
             assert second.stdout.readline().startswith("6 jobs, ")
             os.killpg(second.pid, signal.SIGINT)
-            (line,) = second.communicate(timeout=100)[0].splitlines()
-            assert line == "run_all.sh: stopped; the same command goes on from here"
+            said = second.communicate(timeout=100)[0]
+            assert said == "run_all.sh: stopped; the same command goes on from here\n"
         finally:
             if second.poll() is None:
                 os.killpg(second.pid, signal.SIGKILL)

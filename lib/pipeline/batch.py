@@ -222,6 +222,10 @@ def main() -> int:
     if status == 0:
         print(summary(options))
         print(f"report: {paths.shown(workspace / 'outputs' / '6_report.ipynb')}")
+    else:
+        print(
+            "run_all.sh: not everything was made; the lines above say why, the same command goes on from here", file=sys.stderr
+        )
     return status
 
 

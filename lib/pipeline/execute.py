@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # an interrupt during the imports below, which take seconds, ends the process without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import ast
 import base64
@@ -117,6 +123,8 @@ def literal(text: str) -> Any:
 
 def main() -> int:
     """Execute a stage and put its notebook in place when it has succeeded; one line on stderr and status 1 if it fails."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(prog="python -m lib.pipeline.execute", description=__doc__)
     parser.add_argument("stage", help="name of a notebook, such as 2_train")
     parser.add_argument("output", type=Path, help="the executed notebook")
