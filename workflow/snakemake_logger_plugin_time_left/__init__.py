@@ -6,7 +6,6 @@ import logging
 import re
 import sys
 import time
-from types import TracebackType
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -21,15 +20,6 @@ SAID = ("1", "2", "130", "<Signals.SIGINT: 2>")
 """How jobs end that have said what failed, in one line, or were interrupted."""
 NOT_ALL = "At least one job did not complete successfully"
 """What Snakemake says at the end if any failed; the batch says it too, and not when it was interrupted."""
-
-
-def quiet_interrupt(kind: type[BaseException], error: BaseException, place: TracebackType | None) -> None:
-    """End on an interrupt without a traceback: the batch says what follows."""
-    if not issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, place)
-
-
-sys.excepthook = quiet_interrupt
 
 expected: dict[str, tuple[str, float]] = {}
 """By rule: words for what it does, and the seconds of one core that it takes, about. The Snakefile fills it in."""
