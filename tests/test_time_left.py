@@ -52,8 +52,10 @@ def test_what_goes_wrong_is_said_and_the_rest_is_not(log):
     ("how", "line"),
     [
         ("returned non-zero exit status 1.", ""),
-        ("returned non-zero exit status 137.", "2_train returned non-zero exit status 137\n"),
-        ("died with <Signals.SIGKILL: 9>.", "2_train died with <Signals.SIGKILL: 9>\n"),
+        ("returned non-zero exit status 130.", ""),
+        ("died with <Signals.SIGINT: 2>.", ""),
+        ("returned non-zero exit status 137.", "2_train returned non-zero exit status 137.\n"),
+        ("died with <Signals.SIGKILL: 9>.", "2_train died with <Signals.SIGKILL: 9>.\n"),
     ],
 )
 def test_a_failed_job_is_said_in_one_line_and_once(log, how, line):
@@ -62,13 +64,12 @@ def test_a_failed_job_is_said_in_one_line_and_once(log, how, line):
         f"RuleException:\nCalledProcessError in file x:\nCommand 'set -e; python -m lib.pipeline.execute 2_train o.ipynb' {how}"
     )
     assert hears(level=logging.ERROR, msg=error) == line
-    assert hears(level=logging.ERROR, msg="WorkflowError:\nAt least one failed.") == "WorkflowError: At least one failed.\n"
 
 
-def test_an_interrupt_is_left_to_the_batch_to_say(log):
+def test_other_errors_are_said_in_one_line_and_that_of_the_batch_by_the_batch(log):
     hears, _ = log
-    error = "Command 'python -m lib.pipeline.execute 2_train o.ipynb' returned non-zero exit status 130."
-    assert hears(level=logging.ERROR, msg=error) == hears(level=logging.ERROR, msg="WorkflowError:\nAt least one failed.") == ""
+    assert hears(level=logging.ERROR, msg="WorkflowError:\nNo space left.") == "WorkflowError: No space left.\n"
+    assert hears(level=logging.ERROR, msg="WorkflowError:\nAt least one job did not complete successfully.") == ""
 
 
 def test_a_system_is_done_before_the_next_and_two_dimensions_before_three():

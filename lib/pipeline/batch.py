@@ -28,8 +28,8 @@ from lib.pipeline.scratch import remove_leftovers
 from lib.pipeline.stages import jobs
 from lib.profiles import PROFILES, get_profile
 
-PATIENCE = 10.0
-"""Seconds that an interrupted Snakemake and its jobs have to end by themselves, before they are interrupted once more."""
+PATIENCE = 5.0
+"""Seconds that jobs have to end after an interrupt, before they are interrupted once more."""
 MEGABYTE = 1 << 20
 LIMIT = Path("/sys/fs/cgroup/memory.max")
 """What a container may take, beside which Linux keeps what it takes (`memory.current`)."""
@@ -161,19 +161,21 @@ def make_site(cores: int) -> int:
 def wait_for(snakemake: subprocess.Popen[bytes]) -> int:
     """Wait until Snakemake ends, and return its status.
 
-    Interrupted, it waits until Snakemake and its jobs have ended too, and passes the interrupt on to them where it was
-    sent to this process alone; then it raises `KeyboardInterrupt`.
+    Interrupted, it has Snakemake begin no more jobs and waits until those at work have ended, to which it passes the
+    interrupt on where it was sent to this process alone; then it raises `KeyboardInterrupt`.
     """
     try:
         return snakemake.wait()
     except KeyboardInterrupt:
+        snakemake.terminate()
         while snakemake.poll() is None:
             try:
-                snakemake.wait(PATIENCE)  # at a terminal they all were interrupted
+                snakemake.wait(PATIENCE)  # at a terminal the jobs were interrupted too
             except subprocess.TimeoutExpired:
                 for process in psutil.Process().children(recursive=True):
-                    with suppress(psutil.NoSuchProcess):
-                        process.send_signal(signal.SIGINT)
+                    with suppress(psutil.NoSuchProcess, ProcessLookupError):
+                        if os.getsid(process.pid) == os.getsid(0):  # kernels, in sessions of their own, are ended by their jobs
+                            process.send_signal(signal.SIGINT)
         raise
 
 
@@ -222,6 +224,10 @@ def main() -> int:
     if status == 0:
         print(summary(options))
         print(f"report: {paths.shown(workspace / 'outputs' / '6_report.ipynb')}")
+    else:
+        print(
+            "run_all.sh: not everything was made; the lines above say why, the same command goes on from here", file=sys.stderr
+        )
     return status
 
 
@@ -231,7 +237,13 @@ def run_snakemake(options: argparse.Namespace, **rest: Any) -> int:
         "PYTHONPATH": os.pathsep.join(map(str, (paths.ROOT, paths.ROOT / "workflow"))),
         paths.CALLED_FROM: os.environ.get(paths.CALLED_FROM) or str(Path.cwd()),
     }
-    return wait_for(subprocess.Popen(command(options), env=os.environ | variables, **rest))
+    call = command(options)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by Snakemake, which an interrupt would break
+    try:
+        snakemake = subprocess.Popen(call, env=os.environ | variables, **rest)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return wait_for(snakemake)
 
 
 if __name__ == "__main__":

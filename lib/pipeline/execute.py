@@ -8,12 +8,16 @@ import base64
 import io
 import logging
 import re
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import nbformat
 import papermill
+import psutil
 from jupyter_client.kernelspec import NoSuchKernel
 from papermill.exceptions import PapermillExecutionError
 from PIL import Image
@@ -92,6 +96,11 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], folder:
             return
         except PapermillExecutionError:
             raise
+        except KeyboardInterrupt:
+            for process in psutil.Process().children(recursive=True):  # a kernel that was still starting
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            raise
         except (RuntimeError, TimeoutError, OSError) as error:
             done = target.exists() and any(
                 cell.get("execution_count") for cell in nbformat.read(target, 4).cells if cell.cell_type == "code"
@@ -165,5 +174,12 @@ def _fail(text: str) -> int:
     return 1
 
 
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """End on an interrupt without a word: the user knows, and the kernel's last words would hide what the batch says."""
+    logging.disable(logging.CRITICAL)
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, interrupt)  # which Snakemake, and so the jobs that it begins, ignores
     sys.exit(main())

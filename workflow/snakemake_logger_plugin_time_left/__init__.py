@@ -14,10 +14,12 @@ from snakemake_interface_logger_plugins.common import LogEvent
 PRIOR = 120.0
 """Seconds of work for which the expected pace is believed, before the measured one outweighs it."""
 
-JOB_ENDED = re.compile(r"lib\.pipeline\.execute (\S+) .*' (died with .*|returned non-zero exit status (\d+))")
+JOB_ENDED = re.compile(r"lib\.pipeline\.execute (\S+) .*' ((?:died with|returned non-zero exit status) (.*)\.)")
 """How Snakemake words the end of a job that failed."""
-SAID = ("1", "2", "130")
-"""Exit statuses of jobs that have said what failed, in one line, or were interrupted."""
+SAID = ("1", "2", "130", "<Signals.SIGINT: 2>")
+"""How jobs end that have said what failed, in one line, or were interrupted."""
+NOT_ALL = "At least one job did not complete successfully"
+"""What Snakemake says at the end if any failed; the batch says it too, and not when it was interrupted."""
 
 expected: dict[str, tuple[str, float]] = {}
 """By rule: words for what it does, and the seconds of one core that it takes, about. The Snakefile fills it in."""
@@ -38,7 +40,6 @@ class LogHandler(LogHandlerBase):
         self.rules: dict[int, str] = {}
         self.total: list[str] = []
         self.ended: list[str] = []
-        self.interrupted = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print what of a record a user needs to know."""
@@ -59,10 +60,9 @@ class LogHandler(LogHandlerBase):
     def problem(self, text: str) -> None:
         """Print a warning or an error as one line, unless it is said already."""
         if job := JOB_ENDED.search(text):
-            self.interrupted |= job[3] == "130"
             if job[3] not in SAID:
-                self.say(f"{job[1]} {job[2].rstrip('.')}")
-        elif not self.interrupted:
+                self.say(f"{job[1]} {job[2]}")
+        elif NOT_ALL not in text:
             self.say(" ".join(text.split()))
 
     def time_left(self) -> str:
