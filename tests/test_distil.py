@@ -9,8 +9,8 @@ from lib.distillation.closed_form import node_names
 from lib.distillation.expressions import evaluate, parse
 from lib.messages.extraction import Combination
 from lib.messages.projections import Projection
-from lib.network import weights
 from lib.network.catalogue import parse_run
+from lib.network.networks import build
 from lib.physics.datasets import Trajectories
 from lib.physics.simulate import accelerations, initial_bodies
 
@@ -40,7 +40,7 @@ class SumOverMass(nn.Module):
 
 @pytest.fixture
 def model():
-    network = weights.build(RUN)
+    network = build(RUN)
     network.edge, network.node = Separation(), SumOverMass()
     return network
 

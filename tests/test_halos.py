@@ -61,12 +61,13 @@ def test_the_planted_formula_agrees_with_its_loops(catalogue):
 def test_neighbourhoods_hold_what_the_formula_needs(catalogue):
     delta, some = halos.overdensity(catalogue), np.array([5, 99, 250])
     seen = halos.neighbourhoods(catalogue, delta, some)
-    r, mass = seen.edges[:, :3].norm(dim=1).numpy(), seen.edges[:, 7].numpy()
+    pair = halos.HaloEdges(seen.edges)
+    r, mass = pair.separation.norm(dim=1).numpy(), pair.m2.numpy()
     e = np.bincount(seen.index.numpy(), halos.contribution(r, mass), len(some))
     c1, c2, c3, c4, *_ = halos.CONSTANTS
     found = c1 + e / (c2 + c3 * e + c4 * seen.receivers[:, 0].numpy())
     np.testing.assert_allclose(found, seen.targets[:, 0], rtol=1e-4)
-    np.testing.assert_allclose(seen.edges[:, 6], seen.receivers[seen.index, 0])
+    np.testing.assert_allclose(pair.m1, seen.receivers[seen.index, 0])
 
 
 def write_fof(folder, counts, rng):

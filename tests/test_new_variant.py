@@ -3,8 +3,9 @@
 import matplotlib.pyplot as plt
 import torch
 
-from lib.network import inference, weights
+from lib.network import inference
 from lib.network.catalogue import parse_run, select
+from lib.network.networks import build
 from lib.network.recipe import recipe_of
 from lib.network.variants import VARIANTS, Variant
 from lib.physics import datasets
@@ -24,7 +25,7 @@ def test_a_variant_registered_at_run_time_learns(monkeypatch):
     assert recipe_of(run).penalty == 2.0
 
     torch.manual_seed(0)
-    model = weights.build(run)
+    model = build(run)
     bodies, accelerations = inference.tensors(datasets.frozen(run.system))
 
     def objective():
