@@ -1,4 +1,4 @@
-"""Jumps: found where a law is torn and nowhere else, and carried through fronts, verdict and closed form."""
+"""Discontinuities: found where a law has one and nowhere else, and carried through fronts, verdict and closed form."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,10 @@ from lib.distillation import expressions, probes, regression, verdict
 from lib.distillation.closed_form import relative_error
 from lib.distillation.composition import compose
 from lib.messages import discontinuities
-from lib.physics.forces import input_names
+from lib.physics.forces import Pairs, input_names
 from lib.runs import System
 
-TORN = System("discontinuous", 2)
+DISCONTINUOUS = System("discontinuous", 2)
 AT = 1.99
 """Where the distance, softened by 0.01, reaches 2."""
 NAMES = input_names(2)
@@ -28,7 +28,7 @@ def components(law, gauge, **planting):
 
 @pytest.mark.parametrize("noise", [0.0, 0.05])
 @pytest.mark.parametrize("gauge", GAUGES)
-def test_a_jump_is_found_in_any_gauge(gauge, noise):
+def test_a_discontinuity_is_found_in_any_gauge(gauge, noise):
     assert discontinuities.find(*components("discontinuous", gauge, noise=noise, offset=0.3)).at == pytest.approx(AT, abs=2e-3)
 
 
@@ -44,21 +44,32 @@ def test_none_is_found_in_few_edges():
     assert discontinuities.find(inputs[:5000], messages[:5000]) is None
 
 
-def test_a_jump_smoothed_by_a_network_is_found_at_its_middle():
+def test_a_discontinuity_smoothed_by_a_network_is_found_at_its_middle():
     inputs, _ = components("discontinuous", "force")
-    r = inputs[:, 2]
-    along = -2 * (r - 0.99) / (1 + np.exp(-(r - AT) / 0.01))
-    assert discontinuities.find(inputs, along[:, None] * inputs[:, :2] / r[:, None]).at == pytest.approx(AT, abs=2e-3)
+    pairs = Pairs(inputs)
+    along = -2 * (pairs.r - 0.99) / (1 + np.exp(-(pairs.r - AT) / 0.01))
+    assert discontinuities.find(inputs, along[:, None] * pairs.line).at == pytest.approx(AT, abs=2e-3)
 
 
-def test_what_is_said_on_either_side_is_said_in_cases():
+def test_the_transition_of_a_network_lies_between_the_sides():
+    inputs, messages = components("discontinuous", "force")
+    found, r = discontinuities.find(inputs, messages), Pairs(inputs).r
+    low, high = found.transition
+    assert low < AT < high
+    outside = found.outside_transition(inputs)
+    np.testing.assert_array_equal(outside, (r < low) | (r > high))
+    assert 0.9 < outside.mean() < 0.99
+
+
+def test_expressions_of_both_sides_are_joined_at_the_discontinuity():
     inputs, _ = components("discontinuous", "force")
-    discontinuity = discontinuities.Discontinuity(AT, (AT, AT))
-    beyond, within = discontinuity.sides(inputs)
-    assert (beyond == (inputs[:, 2] > AT)).all() and (within == ~beyond).all() and 0 < beyond.mean() < 1
-    said = expressions.evaluate(regression.joined("dx - dx/r", "0.2*m1", AT, NAMES), inputs, NAMES)
-    assert np.allclose(said[beyond], (inputs[:, 0] - inputs[:, 0] / inputs[:, 2])[beyond])
-    assert np.allclose(said[within], 0.2 * inputs[within, 3])
+    pairs = Pairs(inputs)
+    beyond, within = discontinuities.Discontinuity(AT, (AT, AT)).sides(inputs)
+    np.testing.assert_array_equal(beyond, pairs.r > AT)
+    np.testing.assert_array_equal(within, pairs.r <= AT)
+    values = expressions.evaluate(regression.joined("dx - dx/r", "0.2*m1", AT, NAMES), inputs, NAMES)
+    np.testing.assert_allclose(values[beyond], (pairs.separation[:, 0] - pairs.line[:, 0])[beyond], atol=1e-12)
+    np.testing.assert_allclose(values[within], 0.2 * pairs.m1[within])
 
 
 def test_losses_of_both_sides_add_up():
@@ -72,13 +83,13 @@ def test_losses_of_both_sides_add_up():
     assert front.table["complexity"].is_monotonic_increasing and front.table["loss"].is_monotonic_decreasing
 
 
-def test_the_torn_law_is_distilled_and_judged():
+def test_the_discontinuous_law_is_distilled_and_judged():
     inputs, messages = components("discontinuous", "force")
     discontinuity, drawn = discontinuities.find(inputs, messages), slice(2000)
     fronts = regression.regress(inputs[drawn], messages[drawn], NAMES, evaluations=150_000, discontinuity=discontinuity)
-    judged = verdict.judge([front.table for front in fronts], TORN, probes.frozen_probe(TORN))
+    judged = verdict.judge([front.table for front in fronts], DISCONTINUOUS, probes.frozen_probe(DISCONTINUOUS))
     assert judged.recovered and judged.gauge == "force"
-    said = verdict.radial(judged.expressions[0], judged.matrix[0], TORN)
+    said = verdict.radial(judged.expressions[0], judged.matrix[0], DISCONTINUOUS)
     at = sympy.Symbol("r", real=True)
     assert float(said.subs(at, 1.5)) == pytest.approx(0, abs=1e-6)
     assert float(said.subs(at, 3.0)) == pytest.approx(-2 * 2.01, rel=1e-2)
@@ -86,8 +97,8 @@ def test_the_torn_law_is_distilled_and_judged():
 
 def test_the_closed_form_moves_a_threshold_to_its_place():
     edge = [front((0.0, f"Piecewise((1, r > 1.97), (0, True))*{axis}*(0.993/r - 1.0)")) for axis in ("dx", "dy")]
-    form = compose(TORN, edge, [front((0.0, f"1.99*s{k}/m1")) for k in (1, 2)], *graphs(TORN, 2000))
-    bodies, true = graphs(TORN, seed=1)
+    form = compose(DISCONTINUOUS, edge, [front((0.0, f"1.99*s{k}/m1")) for k in (1, 2)], *graphs(DISCONTINUOUS, 2000))
+    bodies, true = graphs(DISCONTINUOUS, seed=1)
     assert relative_error(form(bodies), true) < 1e-3
     thresholds = [float(c.rhs) for e in form.edge for c in e.atoms(Relational)]
     assert thresholds == pytest.approx([AT, AT], abs=1e-3)

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 
 from lib.errors import InputError
 from lib.network.catalogue import CORE
+from lib.physics.bodies import Bodies
 from lib.physics.datasets import make
 from lib.physics.integrate import integrate
 from lib.physics.laws import LAWS, M1, M2, NO_FIELD, Law, S, get_law, no_friction
@@ -61,7 +62,7 @@ def test_a_path_that_leaves_the_finite_has_no_energy_and_spoils_no_other():
 @systems(ISOLATED)
 def test_momentum_and_angular_momentum_are_conserved(law, dim):
     _, bodies = run(law, dim=dim)
-    x, p = bodies[..., :dim], bodies[..., [-1]] * bodies[..., dim : 2 * dim]
+    x, p = Bodies(bodies).position, Bodies(bodies).mass[..., None] * Bodies(bodies).velocity
     momentum = p.sum(-2)
     np.testing.assert_allclose(momentum, np.broadcast_to(momentum[:, :1], momentum.shape), atol=1e-7)
     spin = (x[..., :, None] * p[..., None, :] - p[..., :, None] * x[..., None, :]).sum(-3)
@@ -69,11 +70,11 @@ def test_momentum_and_angular_momentum_are_conserved(law, dim):
 
 
 @pytest.mark.parametrize("law", ["spring", "r1", "string"])
-def test_turned_round_it_goes_back(law):
+def test_with_reversed_velocities_bodies_return(law):
     times, bodies = run(law)
-    turned = bodies[:, -1].copy()
-    turned[..., 2:4] *= -1
-    back, _ = simulate(law, turned, times)
+    reversed_ = bodies[:, -1].copy()
+    reversed_[..., 2:4] *= -1
+    back, _ = simulate(law, reversed_, times)
     error = np.abs(back[:, -1, :, :2] - bodies[:, 0, :, :2]).max(axis=(1, 2))
     assert np.quantile(error, 0.9) < 1e-5
 
@@ -204,10 +205,10 @@ def test_what_cannot_be_integrated_is_marked_and_not_passed_on():
 
 
 def test_dropped_trajectories_are_counted(monkeypatch, caplog):
-    whole = simulate
+    complete = simulate
 
     def lossy(*args, **kwargs):
-        bodies, solution = whole(*args, **kwargs)
+        bodies, solution = complete(*args, **kwargs)
         solution.complete[2] = False
         return bodies, solution
 
@@ -238,9 +239,9 @@ def test_dimension_must_be_two_or_three():
 
 def test_each_law_draws_what_it_says():
     for law in LAWS.values():
-        assert (law.initial(4, 2, np.random.default_rng(0).standard_normal)[:, -1] > 0).all()
-    charges = get_law("charge").initial(8, 2, np.random.default_rng(0).standard_normal)[:, -2]
-    assert set(charges) == {-1.0, 1.0}
+        assert (Bodies(law.initial(4, 2, np.random.default_rng(0).standard_normal)).mass > 0).all()
+    charged = Bodies(get_law("charge").initial(8, 2, np.random.default_rng(0).standard_normal))
+    assert set(charged.charge) == {-1.0, 1.0}
     assert get_law("damped_uneven").friction(4).tolist() == [0.75, 0.5, 0.25, 0.0]
     assert set(get_law("damped").friction(4)) == {0.375}
 

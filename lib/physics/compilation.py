@@ -1,4 +1,4 @@
-"""Compiled programs stay on disk: what one notebook compiled, the next only reads.
+"""Compiled programs are kept on disk, so that each is compiled once and not once for each notebook.
 
 JAX takes some ten seconds of a core to compile an integrator, more than the integration itself.
 """
@@ -15,11 +15,11 @@ import jax
 from lib import paths
 
 MIN_COMPILE_SECONDS = 0.3
-"""Seconds of compilation from which a program is kept."""
+"""Programs that take less to compile are not kept."""
 
 
 def processor() -> str:
-    """A name of this kind of processor; a program compiled for one may not run on another."""
+    """A name of this kind of processor, since a program compiled for one may not run on another."""
     try:
         features = next(
             line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))
@@ -31,6 +31,6 @@ def processor() -> str:
 
 @cache
 def keep_programs() -> None:
-    """Have JAX keep what it compiles below build/, and look there first; a damaged or unwritable place only costs time."""
+    """Have JAX keep compiled programs below build/, and look there first; a damaged or unwritable folder only costs time."""
     jax.config.update("jax_compilation_cache_dir", str(paths.ROOT / "build" / "compiled" / processor()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)

@@ -1,4 +1,4 @@
-"""Simulated data on disk: made once for each split, and checked before every use."""
+"""Simulated trajectories on disk: made once for each split, and checked before every use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FROZEN_EVERY = 20
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Simulated trajectories."""
+    """Simulated trajectories, with the accelerations at each snapshot."""
 
     features: np.ndarray
     """[trajectories, times, n, 2*dim+2], float32: x, v, charge q, mass m of each body."""

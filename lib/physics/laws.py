@@ -11,10 +11,11 @@ import numpy as np
 import sympy
 from jax import Array
 
+from lib.physics.bodies import Bodies
 from lib.registry import Registry
 
 SOFTENING = 0.01
-"""Added to every distance, s = r + 0.01, so that no potential is singular."""
+"""Added to every distance, s = r + 0.01, so that no potential diverges."""
 
 S, M1, M2, Q1, Q2 = sympy.symbols("s m1 m2 q1 q2", real=True)
 """Of a pair: softened distance, masses and charges; 1 receives, 2 sends."""
@@ -34,25 +35,25 @@ def neighbours(n: int) -> range:
 
 def unit_normal(n: int, dim: int, normal: Normal) -> np.ndarray:
     """Initial bodies [n, 2*dim+2]: x, v, q ~ N(0, 1) and m = exp N(0, 1)."""
-    bodies = normal((n, 2 * dim + 2))
-    bodies[:, -1] = np.exp(bodies[:, -1])
-    return bodies
+    bodies = Bodies(normal((n, 2 * dim + 2)))
+    bodies.mass[:] = np.exp(bodies.mass)
+    return bodies.features
 
 
 def unit_charges(n: int, dim: int, normal: Normal) -> np.ndarray:
     """Initial bodies [n, 2*dim+2] like `unit_normal`, with charges -1 or +1."""
-    bodies = unit_normal(n, dim, normal)
-    bodies[:, -2] = np.where(bodies[:, -2] < 0, -1.0, 1.0)
-    return bodies
+    bodies = Bodies(unit_normal(n, dim, normal))
+    bodies.charge[:] = np.where(bodies.charge < 0, -1.0, 1.0)
+    return bodies.features
 
 
 def hung_string(n: int, dim: int, normal: Normal) -> np.ndarray:
     """Initial bodies [n, 2*dim+2] of a string: unit masses, one a unit of x, shifted by N(0, 1/4) along it."""
-    bodies = normal((n, 2 * dim + 2))
-    bodies[:, -1] = 1.0
-    bodies[:, 0] = np.arange(n) + 0.5 * bodies[:, 0]
-    bodies[:, 2] = 0.0  # v_x in 2D and z in 3D, as in the paper's code
-    return bodies
+    bodies = Bodies(normal((n, 2 * dim + 2)))
+    bodies.mass[:] = 1.0
+    bodies.position[:, 0] = np.arange(n) + 0.5 * bodies.position[:, 0]
+    bodies.features[:, 2] = 0.0  # v_x in 2D and z in 3D, as in the paper's code
+    return bodies.features
 
 
 @dataclass(frozen=True)
