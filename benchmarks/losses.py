@@ -1,4 +1,4 @@
-"""Losses: every variant on the 2D systems under MAE, MSE, Huber's loss and its own, and heads of other work under theirs.
+"""Losses: every variant on the 2D systems under MAE, MSE, Huber's loss and its own, and the ablations under theirs.
 
     python -m benchmarks.losses                                # losses.csv
     python -m benchmarks.losses --only spring-2d r1-2d/custom  # the rows of these alone, the others stay
