@@ -41,10 +41,11 @@ def whole(tmp_path_factory):
 def test_every_stage_of_every_kind_of_run_and_then_nothing(whole):
     table = pd.read_csv(whole / "outputs" / "results.csv")
     runs = select(RUNS, "smoke")
-    assert len(table) == len(runs) and set(table["profile"]) == {"smoke"}
-    assert table["test_loss_per_node"].between(0, 20).all()
-    for job in jobs(runs, "smoke"):
-        assert (whole / job.notebook.relative_to(paths.workspace("smoke"))).exists()
+    assert {(row.system, row.variant, row.seed, row.profile) for row in table.itertuples()} == {
+        (str(run.system), run.variant, run.seed, run.profile) for run in runs
+    }
+    # a network that learned nothing has the loss of the mean acceleration, some tens
+    assert table["test_loss_per_node"].between(0, 20, inclusive="neither").all()
     started = time.monotonic()
     assert "Nothing to be done" in finished(batch(whole, "--retrain", *ASKED))
     assert time.monotonic() - started < 60

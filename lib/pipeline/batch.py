@@ -16,7 +16,6 @@ from typing import Any
 
 import pandas as pd
 import psutil
-from snakemake.utils import available_cpu_count
 
 from lib import paths
 from lib.distillation.engines import ENGINES, get_engine
@@ -26,6 +25,7 @@ from lib.network.catalogue import LARGER, RELEASED, select
 from lib.network.variants import VARIANTS
 from lib.pipeline.scratch import remove_leftovers
 from lib.pipeline.stages import jobs
+from lib.processors import allowed
 from lib.profiles import PROFILES, get_profile
 
 PATIENCE = 5.0
@@ -55,7 +55,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--engine", default="operon", metavar="NAME", help=f"symbolic regression by {' or '.join(ENGINES)} (default operon)"
     )
-    parser.add_argument("--cores", type=int, default=available_cpu_count(), metavar="N", help="processors to use (default all)")
+    parser.add_argument("--cores", type=int, default=allowed(), metavar="N", help="processors to use (default all)")
     parser.add_argument("--force", action="store_true", help="run every stage again, changed or not")
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
     parser.add_argument("--executor", metavar="NAME", help="profile of a cluster below workflow/profiles, such as slurm")
