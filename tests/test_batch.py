@@ -50,6 +50,21 @@ def test_every_stage_of_every_kind_of_run_and_then_nothing(whole):
     assert time.monotonic() - started < 60
 
 
+def test_only_what_is_asked_for_and_the_report(whole):
+    stages = {job.stage for job in jobs(select(RUNS, "smoke"), "smoke")}
+    assert stages == {path.stem for path in (whole / "outputs").rglob("*.ipynb")}
+    assert not stages & {"0_demo", "5_extensions", *LARGER}
+
+
+def test_extensions_compare_the_runs_of_a_workspace(whole, monkeypatch):
+    monkeypatch.setenv("WORKSPACE", str(whole))
+    rendered = whole / "build" / "5_extensions.ipynb"
+    monkeypatch.setattr(sys, "argv", ["execute", "5_extensions", str(rendered), "profile=smoke"])
+    assert execute() == 0
+    control = pd.read_csv(whole / "outputs" / "without_network.csv")
+    assert list(control["system"]) == ["spring-2d"] and control["unexplained"].between(0, 1).all()
+
+
 def test_what_a_checkout_brings_along_is_made_again(whole, tmp_path):
     clone = tmp_path / "clone"
     # without the marks of what was made there, and newer than all that it is made from

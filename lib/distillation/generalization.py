@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.distillation.closed_form import relative_error
+from lib.physics.bodies import Bodies
 from lib.physics.datasets import Trajectories
 from lib.physics.simulate import accelerations, initial_bodies
 from lib.runs import System
@@ -23,8 +24,8 @@ def settings(system: System, test: Trajectories, seed: int = 0) -> dict[str, np.
     """Bodies [graphs, n, 2*dim+2] like those of training, and in ways unlike them."""
     usual = test.sample(GRAPHS).graphs()[0]
     far, heavy = usual.copy(), usual.copy()
-    far[..., : system.dim] *= FARTHER
-    heavy[..., -1] *= HEAVIER
+    Bodies(far).position[:] *= FARTHER
+    Bodies(heavy).mass[:] *= HEAVIER
     more = initial_bodies(system.law, GRAPHS, MORE, system.dim, seed, stream=9).astype(np.float32)
     return {
         "as in training": usual,

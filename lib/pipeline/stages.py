@@ -218,7 +218,7 @@ def _job_of_run(
 
 
 def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool = False, engine: str = "operon") -> list[Job]:
-    """All jobs that lead to the report on the given runs; with `everything`, those that belong to none of them too.
+    """All jobs that lead to the report on the given runs; with `everything`, those that belong to none of them or to all too.
 
     In the order in which they are begun where nothing else decides: a system with its runs, then the next.
     """
@@ -232,4 +232,5 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
     larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
     work += [demo_job(profile)] if everything else []
     work += [larger_system_job(stage, run, retrain, engine) for stage, run in larger.items()]
-    return [*work, extensions_job(runs, profile, work), report_job(runs, profile, work)]
+    work += [extensions_job(runs, profile, work)] if everything else []
+    return [*work, report_job(runs, profile, work)]

@@ -25,6 +25,7 @@ INK = "#333333"
 
 def style() -> None:
     """Set the style of all figures: small, plain, readable when compressed."""
+    plt.rcdefaults()  # a user's own settings are for other figures
     sns.set_theme(context="notebook", style="ticks", palette="colorblind")
     plt.rcParams.update(
         {
