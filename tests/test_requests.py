@@ -165,7 +165,7 @@ def test_a_batch_waits_for_another_and_for_jobs_of_a_killed_one(job, tmp_path):
             fcntl.flock(held, fcntl.LOCK_UN)
             assert f"process {orphan.pid} of a killed run is still at work here" in second.stdout.readline()
             orphan.kill()
-            assert second.stdout.readline().startswith("6 jobs, ")
+            assert second.stdout.readline().startswith("5 jobs, ")
             assert "1_simulate spring-2d: " in second.stdout.readline()  # its progress
             os.killpg(second.pid, signal.SIGINT)
             lines = second.communicate(timeout=100)[0].splitlines(keepends=True)
