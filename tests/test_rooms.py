@@ -7,7 +7,7 @@ import pytest
 from lib.dependencies import files_of, imports
 from lib.paths import ROOT
 
-ORDER = ("", "physics", "network", "messages", "distillation", "observed", "many_body", "report", "pipeline")
+ORDER = ("", "physics", "network", "messages", "distillation", "selection", "observed", "many_body", "report", "pipeline")
 """From the ground up; the ground is the files of `lib` itself."""
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
 

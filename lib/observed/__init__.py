@@ -1,0 +1,1 @@
+"""A user's own data: from a file of trajectories to an announced law."""
