@@ -40,15 +40,15 @@ class Constant:
 class Law:
     """What a body's acceleration (order 2) or velocity (order 1) is.
 
-        a_i = 1/m_i^d sum_j [radial(r, p_i, p_j) u_ij + transverse(r, p_i, p_j) u_ij turned by +90 degrees] + single(x_i, v_i, p_i)
+        a_i = 1/m_i^d sum_j [radial(r, p_i, p_j) u_ij + transverse(r, p_i, p_j) t_ij] + single(x_i, v_i, p_i)
 
-    with u_ij the unit vector from j to i, and d = 1 if `divides_by_mass`.
+    with u_ij the unit vector from j to i, t_ij the same turned by +90 degrees, and d = 1 if `divides_by_mass`.
     """
 
     dim: int
     radial: sympy.Expr
     """In `pair_names`."""
-    transverse: sympy.Expr = sympy.Integer(0)
+    transverse: sympy.Expr = sympy.S.Zero
     single: tuple[sympy.Expr, ...] = ()
     """One a component, in `body_names`; empty for none."""
     divides_by_mass: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -118,7 +119,7 @@ class Motion:
     def _near(self) -> tuple[np.ndarray, np.ndarray]:
         bounds = np.flatnonzero(np.diff(self.snapshot, prepend=self.snapshot[0] - 1, append=self.snapshot[-1] + 1))
         found = []
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in itertools.pairwise(bounds):
             points = self.position[first:last]
             wrapped = points if self.box is None else np.mod(points, self.box) % self.box
             pairs = cKDTree(wrapped, boxsize=self.box).query_pairs(self.reach, output_type="ndarray")
