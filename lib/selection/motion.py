@@ -33,12 +33,12 @@ class Edges:
     r: np.ndarray
     """[edges], distances."""
 
-    @property
+    @cached_property
     def line(self) -> np.ndarray:
         """Unit vectors from sender to receiver, [edges, dim]."""
         return self.separation / self.r[:, None]
 
-    @property
+    @cached_property
     def turned(self) -> np.ndarray:
         """The same turned by +90 degrees, [edges, 2]; two dimensions only."""
         return np.stack([-self.line[:, 1], self.line[:, 0]], axis=1)
