@@ -52,9 +52,9 @@ def with_clock(recording: Recording, frame_rate: float | None) -> Recording:
         return _consistent(recording)
     if frame_rate is not None:
         note = f"Time is counted in frames, {frame_rate:g} in a unit of time."
-        return replace(_slower(recording, frame_rate), time_unit="").noting(note)
+        return _consistent(replace(_slower(recording, frame_rate), time_unit="").noting(note))
     period, explained = _period(recording.experiments)
-    if explained > FOLLOWS and period > 0:
+    if explained > FOLLOWS and period > 0 and abs(period - 1) > OFF:
         note = (
             f"Time is counted in frames; by the velocities one frame lasts {period:.6g}, which is taken as the clock "
             f"(a frame rate tells it exactly)."

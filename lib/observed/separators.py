@@ -31,6 +31,8 @@ DECIMAL_POINT = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)\.\d*(e[+-]?\d+)?", re.I
 NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\ufffe\uffff]")
 SAMPLE = 200
 """Lines from which separator and decimal sign are found."""
+HEAD = 4096
+"""Bytes from which an encoding is guessed."""
 MISSING = ["-", "--", "?", "none", "missing", "NaN()"]
 """Marks of a missing value besides those that pandas knows."""
 
@@ -77,11 +79,11 @@ def decode(content: bytes) -> tuple[str, tuple[str, ...]]:
     for mark, encoding in BYTE_ORDER_MARKS.items():
         if content.startswith(mark):
             return _decoded(content[len(mark) :], encoding), ()
-    zeros = [content[start:4096:2].count(0) for start in (0, 1)]
-    if max(zeros) > 4 * min(zeros):
+    zeros = [content[start:HEAD:2].count(0) for start in (0, 1)]
+    if max(zeros) > len(content[:HEAD]) / 4 > 8 * min(zeros):
         encoding = "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
         return _decoded(content, encoding), ("The file has no byte-order mark and was read as UTF-16.",)
-    if any(zeros):
+    if b"\0" in content:
         raise InputError("is not a table: neither text, Parquet nor numpy's npz")
     try:
         return content.decode("utf-8"), ()
@@ -221,7 +223,6 @@ def _parsed(
             skipinitialspace=True,
             skip_blank_lines=False,
             low_memory=False,
-            float_precision="round_trip",
         )
     except (ValueError, OverflowError) as error:
         raise InputError(f"cannot be read as a table: {quoted(error)}") from None
