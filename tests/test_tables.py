@@ -164,7 +164,7 @@ def test_pickled_code_never_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|", " ", "   ", ", "])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_separators_and_encodings(tmp_path, separator, encoding):
-    text = long_form().to_csv(index=False).replace(",", separator).replace("x", "Größe,x".split(",")[1])
+    text = long_form().to_csv(index=False).replace(",", separator)
     text = "# Messung mit größter Sorgfalt\n" + text
     same(reading(tmp_path, text, encoding=encoding))
 
@@ -394,7 +394,7 @@ def test_npy(tmp_path):
         ({"position": POSITION, "mass": [1.0, -2, 3]}, "masses must be positive"),
         ({"position": POSITION, "box": [1.0, 2, 3]}, "2 positive periods"),
         ({"position": POSITION, "dt": 0.0}, "dt must be"),
-        ({"position": np.where(POSITION == POSITION[3, 1], np.inf, POSITION)}, "infinite"),
+        ({"position": np.where(np.isclose(POSITION, POSITION[3, 1]), np.inf, POSITION)}, "infinite"),
         ({"position": POSITION.astype(str)}, "where numbers belong"),
         ({"position": POSITION.astype(object)}, "pickled"),
         ({"position": POSITION, "note": np.array([{"a": 1}], dtype=object)}, "pickled"),
