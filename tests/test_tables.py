@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from lib.errors import InputError
 from lib.observed import packed
-from lib.observed.tables import describe, read_recording
+from lib.observed.description import describe
+from lib.observed.tables import read_recording
 from lib.paths import ROOT
 
 FORMATS = ROOT.parent / "shared" / "formats"
@@ -230,6 +231,7 @@ def test_names_in_a_comment(tmp_path, mark):
 
 def test_lines_above_the_names(tmp_path):
     same(reading(tmp_path, "Exported on Monday\nby somebody\n\n" + long_form().to_csv(index=False)))
+    same(reading(tmp_path, "sep=;\n" + long_form().to_csv(index=False, sep=";")))
 
 
 def test_the_names_again_among_the_rows(tmp_path):
@@ -327,7 +329,7 @@ def test_parquet(tmp_path):
 
 
 def test_parquet_without_its_library(tmp_path, monkeypatch):
-    monkeypatch.setattr("lib.observed.tables.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("lib.observed.parquet.importlib.util.find_spec", lambda name: None)
     assert "pip install '.[parquet]'" in refusal(tmp_path, b"PAR1" + b"\0" * 100)
 
 
@@ -609,6 +611,9 @@ def test_positions_across_a_periodic_box(tmp_path):
     recording = reading(tmp_path, npz(position=moving % 3.0, time=TIME, box=3.0), "a.npz")
     (one,) = recording.experiments
     np.testing.assert_allclose(one.position - one.position[0], moving - moving[0], atol=1e-9)
+    # beyond one period they are unwrapped already, however fast they move
+    fast = POSITION + 20.0 * TIME[:, None, None]
+    same(reading(tmp_path, npz(position=fast, time=TIME, box=3.0), "b.npz"), fast)
 
 
 @pytest.mark.parametrize(
@@ -774,7 +779,7 @@ def damaged(content, rng):
     return b"\n".join(lines)
 
 
-@settings(max_examples=800, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(sorted(CONTENTS)), seed=st.integers(0, 2**32), times=st.integers(1, 4))
 def test_damaged_files_give_one_line(tmp_path, name, seed, times):
     rng, content = random.Random(seed), CONTENTS[name]
@@ -790,6 +795,70 @@ def test_damaged_files_give_one_line(tmp_path, name, seed, times):
             assert len(str(error)) < 600
             return
     holds_what_was_promised(recording)
+
+
+def wrong_cell(table, rng, value):
+    table = table.astype({"x": object, "time": object})
+    table.loc[rng.randrange(len(table)), rng.choice(["x", "time"])] = value
+    return table
+
+
+def some(table, rng, most=6):
+    return table.index.isin(rng.sample(range(len(table)), rng.randint(1, most)))
+
+
+WRONG = {
+    "has no column of body": lambda t, rng: t.drop(columns="body"),
+    "has no column of x": lambda t, rng: t.drop(columns="x"),
+    "no column of time": lambda t, rng: t.drop(columns="time"),
+    "would all be read as y": lambda t, rng: t.assign(Y=1.0),
+    "where a number belongs": lambda t, rng: wrong_cell(t, rng, rng.choice(["many", "1e", "0x1", "1.2.3", "--5"])),
+    "infinite value": lambda t, rng: wrong_cell(t, rng, rng.choice(["inf", "-inf", "Infinity", "1e999"])),
+    "a second time with other values": lambda t, rng: pd.concat([t, t[some(t, rng)].assign(x=7.5)]).sample(
+        frac=1, random_state=1
+    ),
+    "one body only": lambda t, rng: t[t["body"] == rng.randrange(BODIES)],
+    "too few rows": lambda t, rng: t[: rng.randrange(BODIES, 7 * BODIES)],
+    "masses must be positive": lambda t, rng: t.assign(mass=t["mass"] - 1.0 - rng.randrange(BODIES)),
+    "replaced by others": lambda t, rng: t.assign(body=t["body"] + 9 * (t["time"] > rng.uniform(0.05, 1.05))),
+    "time goes back": lambda t, rng: t.assign(frame=t["time"].where(t["time"] != TIME[rng.randrange(1, TIMES)], -1)),
+}
+"""Damage to a table that must be refused, by what the line says."""
+HARMLESS = {
+    "rows in another order": lambda t, rng: t.sample(frac=1, random_state=rng.randrange(1000)),
+    "columns in another order": lambda t, rng: t[rng.sample(list(t.columns), len(t.columns))],
+    "rows twice": lambda t, rng: pd.concat([t, t[some(t, rng)]]),
+    "rows missing": lambda t, rng: t[~some(t, rng)],
+    "values missing": lambda t, rng: t.assign(x=t["x"].mask(some(t, rng))),
+    "rows without a body": lambda t, rng: t.assign(body=t["body"].mask(some(t, rng))),
+    "further columns": lambda t, rng: t.assign(shade=rng.random(), note="a b", count=range(len(t))),
+    "mass that changes": lambda t, rng: t.assign(mass=t["mass"] + t["time"] * rng.random()),
+    "mass of one body missing": lambda t, rng: t.assign(mass=t["mass"].mask(t["body"] == 1)),
+}
+"""Peculiarities that must not hinder the reading."""
+WRITERS = {
+    "a.csv": lambda t: t.to_csv(index=False).encode(),
+    "b.txt": lambda t: t.to_csv(sep="\t", index=False).encode("utf-16"),
+    "c.csv": lambda t: t.to_csv(sep=";").encode("utf-8-sig"),
+    "d.csv.gz": lambda t: gzip.compress(t.to_csv(index=False).encode()),
+    "e.csv": lambda t: t.assign(run="first").to_csv(index=False).encode("latin-1"),
+}
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(how=st.sampled_from([*WRONG, *HARMLESS]), name=st.sampled_from(sorted(WRITERS)), seed=st.integers(0, 2**32))
+def test_damaged_tables_are_refused_for_what_is_wrong(tmp_path, how, name, seed):
+    table = long_form(mass=np.tile([1.0, 2, 3], TIMES))
+    table = (WRONG | HARMLESS)[how](table, random.Random(seed))
+    content = WRITERS[name](table)
+    if how in WRONG:
+        assert how in refusal(tmp_path, content, name)
+        return
+    (one,) = reading(tmp_path, content, name).experiments
+    expected = POSITION[np.isin(TIME, one.time)]
+    np.testing.assert_allclose(one.position[one.present], expected[one.present])
+    assert one.present.mean() > 0.8
+    assert ("mass" in one.properties) == ("mass" not in how)
 
 
 def holds_what_was_promised(recording):

@@ -61,7 +61,9 @@ def read_lammps(text: str) -> Rows:
         data = {name: values for name, values in atoms.arrays.items() if values.ndim == 1}
         position = atoms.positions + (atoms.get_celldisp().ravel() if scaled or "xsu" in names else 0.0)
         if set(FLAGS) <= set(data):
-            position = position + np.stack([data[flag] for flag in FLAGS], axis=1) @ np.asarray(atoms.cell)
+            position = position + np.einsum(
+                "nk,kj->nj", np.stack([data[flag] for flag in FLAGS], axis=1), np.asarray(atoms.cell)
+            )
         data |= dict(zip(AXES, position.T, strict=True))
         parts.append(pd.DataFrame(data))
     times = re.findall(r"^ITEM: TIME\s*\n\s*(\S+)", text, flags=re.MULTILINE)

@@ -15,7 +15,7 @@ def with_frame(recording: Recording) -> Recording:
 
     Bodies that rest elsewhere, or several of them, are told and taken as held.
     """
-    still, at_origin = _at_rest(recording, "any"), _at_rest(recording, "origin")
+    still, at_origin = _at_rest(recording)
     if not still or still == set.intersection(*(set(one.bodies) for one in recording.experiments)):
         return recording
     if len(still) == 1 and still == at_origin:
@@ -27,17 +27,17 @@ def with_frame(recording: Recording) -> Recording:
     return recording.noting(f"Never moving, and taken as held: {listed(sorted(still))}.")
 
 
-def _at_rest(recording: Recording, where: str) -> set[str]:
-    """Bodies of all experiments that stay `any`where, or at the `origin`, at all of several times."""
-    found: set[str] | None = None
+def _at_rest(recording: Recording) -> tuple[set[str], set[str]]:
+    """Bodies of all experiments that stay where they are at all of several times, and those of them at the origin."""
+    still: set[str] | None = None
+    at_origin: set[str] = set()
     for one in recording.experiments:
         position = np.where(one.present[..., None], one.position, np.nan)
-        known = one.present.sum(axis=0) > 1
-        lowest = np.min(np.nan_to_num(position, nan=np.inf), axis=0)
-        highest = np.max(np.nan_to_num(position, nan=-np.inf), axis=0)
-        rests = known & (lowest == highest).all(axis=1)
-        if where == "origin":
-            rests &= (highest == 0).all(axis=1)
-        here = {name for name, rest in zip(one.bodies, rests, strict=True) if rest}
-        found = here if found is None else found & here
-    return found or set()
+        lowest, highest = np.fmin.reduce(position, axis=0), np.fmax.reduce(position, axis=0)
+        rests = (one.present.sum(axis=0) > 1) & (lowest == highest).all(axis=1)
+        here = {name: bool((highest[i] == 0).all()) for i, name in enumerate(one.bodies) if rests[i]}
+        at_origin = {name for name, at in here.items() if at and (still is None or name in at_origin)}
+        still = set(here) if still is None else still & set(here)
+        if not still:
+            break
+    return still or set(), at_origin & (still or set())

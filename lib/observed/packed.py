@@ -14,8 +14,8 @@ from zipfile import BadZipFile, ZipFile
 from lib.errors import InputError
 from lib.observed.wording import listed
 
-LIMIT = 500_000_000
-"""Bytes of a file, packed or unpacked: what a machine with 4 GiB of memory can hold beside the reading."""
+LIMIT = 250_000_000
+"""Bytes of a file, packed or unpacked: reading a table takes about nine times as much memory, and 4 GiB must do."""
 TOO_LARGE = f"holds more than {LIMIT // 1_000_000} MB: hand over fewer columns, fewer rows, or every second time"
 LAYERS = 3
 """How often something packed is looked for inside something packed."""

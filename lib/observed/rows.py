@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,32 +48,25 @@ def recording_of(rows: Rows) -> Recording:
     axes = [axis for axis in AXES if axis in table]
     vectors = {name: _vector(table, axes, columns, notes) for name, columns in _VECTORS.items()}
     constant = _constant(table, rows.properties, notes)
+    columns = {"position": axes, **{name: chosen for name, chosen in vectors.items() if chosen}}
+    values = {name: table[chosen].to_numpy(float) for name, chosen in columns.items()}
+    fixed = {name: table[name].to_numpy(float) for name in constant}
+    time, body, names = table["time"].to_numpy(float), table["body"].cat.codes.to_numpy(), table["body"].cat.categories
+    starts = np.flatnonzero(np.diff(table["trajectory"].cat.codes.to_numpy(), prepend=-1))
     experiments, forces = [], []
-    for _, part in table.groupby("trajectory", observed=True, sort=True):
-        time, k = np.unique(part["time"].to_numpy(float), return_inverse=True)
-        codes, i = np.unique(part["body"].cat.codes.to_numpy(), return_inverse=True)
-
-        def laid(
-            columns: list[str] | None,
-            part: pd.DataFrame = part,
-            k: np.ndarray = k,
-            i: np.ndarray = i,
-            shape: tuple[int, int] = (len(time), len(codes)),
-        ) -> np.ndarray | None:
-            if columns is None:
-                return None
-            values = np.full((*shape, len(columns)), np.nan)
-            values[k, i] = part[columns].to_numpy(float)
-            return values
-
-        position = laid(axes)
-        assert position is not None
-        properties = {name: _of_bodies(part[name].to_numpy(float), i, len(codes)) for name in constant}
-        names = tuple(str(part["body"].cat.categories[code]) for code in codes)
+    for first, end in itertools.pairwise([*starts, len(table)]):
+        times, k = np.unique(time[first:end], return_inverse=True)
+        codes, i = np.unique(body[first:end], return_inverse=True)
+        laid = {}
+        for name, rows_of_name in values.items():
+            laid[name] = np.full((len(times), len(codes), len(axes)), np.nan)
+            laid[name][k, i] = rows_of_name[first:end]
+        properties = {name: _of_bodies(column[first:end], i, len(codes)) for name, column in fixed.items()}
+        bodies = tuple(str(names[code]) for code in codes)
         experiments.append(
-            Experiment(time, position, laid(vectors["velocity"]), laid(vectors["acceleration"]), properties, names)
+            Experiment(times, laid["position"], laid.get("velocity"), laid.get("acceleration"), properties, bodies)
         )
-        forces.append(laid(vectors["force"]))
+        forces.append(laid.get("force"))
     experiments, told = as_accelerations(experiments, forces)
     return Recording(tuple(experiments), _box(table, axes), (*notes, *told), rows.time_unit, rows.length_unit)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from lib.errors import InputError
@@ -21,15 +18,15 @@ from lib.observed.clock import with_clock
 from lib.observed.columns import rows_of
 from lib.observed.frames import with_frame
 from lib.observed.packed import LIMIT, TOO_LARGE, ZIP, unpack
+from lib.observed.parquet import PARQUET, read_parquet
 from lib.observed.plane import in_plane
 from lib.observed.recording import Recording
 from lib.observed.rows import recording_of
 from lib.observed.separators import decode, read_text
-from lib.observed.units import FRAMES
 from lib.observed.unwrapping import unwrapped
 from lib.observed.wording import quoted
 
-PARQUET = b"PAR1"
+NETCDF = "is a netCDF file: save its table as CSV and hand that over"
 OTHERS = {
     b"\x80\x02": PICKLED,
     b"\x80\x03": PICKLED,
@@ -37,9 +34,10 @@ OTHERS = {
     b"\x80\x05": PICKLED,
     b"\x89HDF": "is an HDF5 file: save its table as CSV or Parquet and hand that over",
     b"\xd0\xcf\x11\xe0": "is a spreadsheet: save its sheet as CSV and hand that over",
-    b"MATLAB": "is a MATLAB file: save its table as CSV and hand that over",
-    b"CDF": "is a netCDF file: save its table as CSV and hand that over",
-    b"SQLite": "is a database: save its table as CSV and hand that over",
+    b"MATLAB 5.0": "is a MATLAB file: save its table as CSV and hand that over",
+    b"CDF\x01": NETCDF,
+    b"CDF\x02": NETCDF,
+    b"SQLite format": "is a database: save its table as CSV and hand that over",
     b"%PDF": "is a PDF: save the table itself as CSV and hand that over",
     b"ARROW1": "is an Arrow file: save its table as Parquet and hand that over",
     b"<": "is XML or HTML: export the table of spots as CSV and hand that over",
@@ -93,7 +91,7 @@ def _understood(content: bytes, columns: Mapping[str, str]) -> Recording:
         array = read_npy(content)
         return array if isinstance(array, Recording) else _of_table(array, columns)
     if content.startswith(PARQUET):
-        return _of_table(_parquet(content), columns)
+        return _of_table(read_parquet(content), columns)
     for magic, reason in OTHERS.items():
         if content.lstrip(b" \r\n\t").startswith(magic):
             raise InputError(reason)
@@ -113,69 +111,3 @@ def _of_table(table: pd.DataFrame, columns: Mapping[str, str]) -> Recording:
 
 def _noting_first(recording: Recording, notes: tuple[str, ...]) -> Recording:
     return replace(recording, notes=(*notes, *recording.notes))
-
-
-def _parquet(content: bytes) -> pd.DataFrame:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise InputError("is a Parquet file, which needs pyarrow: pip install '.[parquet]'")
-    from pyarrow import parquet
-
-    try:
-        file = parquet.ParquetFile(BytesIO(content))
-        if file.metadata.num_rows * file.metadata.num_columns * np.dtype(float).itemsize > LIMIT:
-            raise InputError(TOO_LARGE)
-        # names of an index are columns too
-        table = file.read().to_pandas(ignore_metadata=True)
-    except InputError:
-        raise
-    except Exception as error:  # of another library, on a file that may be damaged in any way
-        raise InputError(f"is a damaged Parquet file: {quoted(error)}") from None
-    table.index.name = "row"
-    return table
-
-
-def describe(recording: Recording) -> str:
-    """A few plain lines: experiments, bodies, times, spacing, gaps, and what is given."""
-    experiments = recording.experiments
-    times = [len(one.time) for one in experiments]
-    return "\n".join(
-        [
-            f"experiments: {len(experiments)}",
-            f"bodies: {_span([len(one.bodies) for one in experiments])} in {recording.dim}D",
-            f"times: {_span(times)} in each, {sum(times)} in all",
-            f"spacing: {_spacing(recording)}",
-            f"missing: {_missing(recording)}",
-            f"given: {', '.join(_given(recording))}",
-            f"frame: {recording.frame}",
-        ]
-    )
-
-
-def _span(counts: list[int]) -> str:
-    return str(counts[0]) if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-
-
-def _spacing(recording: Recording) -> str:
-    steps = np.concatenate([np.diff(one.time) for one in recording.experiments])
-    if not len(steps):
-        return "single times"
-    unit = f" {recording.time_unit}" if recording.time_unit else ""
-    low, middle, high = np.quantile(steps, [0, 0.5, 1])
-    if high - low <= 1e-3 * middle:
-        return f"{middle:.4g}{unit}"
-    return f"{middle:.4g}{unit} in the median, uneven ({low:.4g} to {high:.4g})"
-
-
-def _missing(recording: Recording) -> str:
-    present = np.concatenate([one.present.ravel() for one in recording.experiments])
-    return "none" if present.all() else f"{(~present).sum()} of {present.size} positions ({(~present).mean():.2%})"
-
-
-def _given(recording: Recording) -> list[str]:
-    first = recording.experiments[0]
-    measured = ["positions"]
-    measured += ["velocities"] if first.velocity is not None else []
-    measured += ["accelerations"] if first.acceleration is not None else []
-    box = [] if recording.box is None else [f"periodic box {' x '.join(f'{side:g}' for side in recording.box)}"]
-    frames = ["no clock"] if recording.time_unit == FRAMES else []
-    return [*measured, *first.properties, *box, *frames]

@@ -9,16 +9,26 @@ import numpy as np
 from lib.observed.recording import Experiment, Recording
 
 UNWRAPPED = "Bodies that leave the periodic box on one side come back on the other: they are followed continuously."
+ROUNDING = 1e-6
+"""Relative excess over a period that rounding may make."""
 
 
 def unwrapped(recording: Recording) -> Recording:
-    """Positions less the jumps of more than half a period between times at which a body is known; told where any is."""
-    if recording.box is None:
+    """Positions less the jumps of more than half a period between times at which a body is known; told where any is.
+
+    Positions that reach beyond one period are unwrapped already and stay as they are.
+    """
+    if recording.box is None or not all(_within(one, recording.box) for one in recording.experiments):
         return recording
     experiments = tuple(_followed(one, recording.box) for one in recording.experiments)
     if all(new is old for new, old in zip(experiments, recording.experiments, strict=True)):
         return recording
     return replace(recording, experiments=experiments).noting(UNWRAPPED)
+
+
+def _within(one: Experiment, box: np.ndarray) -> bool:
+    position = one.position[one.present]
+    return len(position) == 0 or bool((np.ptp(position, axis=0) <= box * (1 + ROUNDING)).all())
 
 
 def _followed(one: Experiment, box: np.ndarray) -> Experiment:
