@@ -280,6 +280,18 @@ def test_a_wide_table_with_velocities_masses_and_no_time(tmp_path):
     np.testing.assert_allclose(one.time, TIME, rtol=1e-3)
 
 
+def test_letters_that_might_be_units(tmp_path):
+    table = pd.DataFrame({"t": TIME, **{f"{a}_{b}": POSITION[:, i, k] for i, b in enumerate("me") for k, a in enumerate("xy")}})
+    recording = reading(tmp_path, table.to_csv(index=False))
+    same(recording, POSITION[:, :2])
+    assert (recording.experiments[0].bodies, recording.length_unit) == (("m", "e"), "")
+    flat = VELOCITY.reshape(-1, 2).T
+    table = long_form().rename(columns={"time": "time_s", "x": "x_m", "y": "y_m"}).assign(vx_m_per_s=flat[0], vy_m_s=flat[1])
+    recording = reading(tmp_path, table.to_csv(index=False))
+    np.testing.assert_allclose(recording.experiments[0].velocity, VELOCITY)
+    assert (recording.time_unit, recording.length_unit) == ("s", "m")
+
+
 def test_names_in_two_lines(tmp_path):
     lines = ["bodyparts," + ",".join(f"fish{i},fish{i}" for i in range(BODIES)), "coords," + ",".join(["x,y"] * BODIES)]
     lines += [",".join(map(str, [k, *POSITION[k].ravel()])) for k in range(TIMES)]
@@ -461,6 +473,7 @@ def test_a_dump_with_masses_and_charges(tmp_path):
         ("ITEM: TIMESTEP\n100\n", "ITEM: TIMESTEP\n5000\n", "back in time"),
         ("ITEM: NUMBER OF ATOMS\n3", "ITEM: NUMBER OF ATOMS\n4", "damaged"),
         ("xu", "xu", "needs at least"),
+        ("ITEM: ATOMS", "ITEM: ATOM", "without atoms"),
     ],
 )
 def test_dumps_that_are_refused(tmp_path, old, new, line):

@@ -176,8 +176,8 @@ def _time(found: Mapping[str, np.ndarray], position: np.ndarray, notes: list[str
             raise InputError("dt must be one positive number")
         return steps * float(step.ravel()[0]), ""
     time = _numbers("time", found["time"])
-    if time.shape == (times,):
-        time = np.broadcast_to(time, (count, times))
+    if time.shape in ((times,), (times, 1)):
+        time = np.broadcast_to(time.ravel(), (count, times))
     if time.shape != (count, times):
         shape = " x ".join(map(str, time.shape))
         raise InputError(f"time is {shape}: it must be trajectories x times, {count} x {times}, or times alone")

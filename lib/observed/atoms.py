@@ -47,7 +47,9 @@ def is_xyz(text: str) -> bool:
 def read_lammps(text: str) -> Rows:
     """Rows of a LAMMPS text dump; `InputError` if atoms have no ids or the box is not rectangular."""
     headers = {line for line in text.splitlines() if line.startswith("ITEM: ATOMS")}
-    if len(headers) != 1:
+    if not headers:
+        raise InputError("is a LAMMPS dump without atoms")
+    if len(headers) > 1:
         raise InputError(f"names its columns in {len(headers)} ways: dump the same columns in each step")
     names = next(iter(headers)).split()[2:]
     if "id" not in names:

@@ -19,6 +19,8 @@ SURE = 0.99
 """The same before velocities are said to contradict the clock that the file has."""
 OFF = 0.1
 """Relative difference between clock and velocities that is told."""
+SMOOTH = 0.05
+"""Correction of the trapezoidal rule, relative to the displacement, above which times are too far apart to tell."""
 FEWEST = 10
 """Displacements below which nothing is said about the clock."""
 
@@ -73,21 +75,26 @@ def _period(experiments: Iterable[Experiment]) -> tuple[float, float]:
     Least squares of dx = c [dt (v_0 + v_1) / 2 + dt^2 (v'_0 - v'_1) / 12] over neighbouring times, the trapezoidal rule
     with its correction by the slopes v' of the velocities.
     """
-    steps, drifts = [np.zeros(0)], [np.zeros(0)]
+    steps, drifts, corrections = [np.zeros(0)], [np.zeros(0)], [np.zeros(0)]
     for one in experiments:
         if one.velocity is not None and len(one.time) > 1:
             step = np.diff(one.position, axis=0)
             slopes = np.gradient(one.velocity, one.time, axis=0)
             dt = np.diff(one.time)[:, None, None]
-            drift = dt * (one.velocity[1:] + one.velocity[:-1]) / 2 - dt**2 * np.diff(slopes, axis=0) / 12
-            known = np.isfinite(step) & np.isfinite(drift)
+            drift = dt * (one.velocity[1:] + one.velocity[:-1]) / 2
+            correction = -(dt**2) * np.diff(slopes, axis=0) / 12
+            known = np.isfinite(step) & np.isfinite(drift) & np.isfinite(correction)
             steps.append(step[known])
             drifts.append(drift[known])
-    step, drift = np.concatenate(steps), np.concatenate(drifts)
+            corrections.append(correction[known])
+    step, drift, correction = np.concatenate(steps), np.concatenate(drifts), np.concatenate(corrections)
     size = float(np.abs(drift).max(initial=0.0)), float(np.abs(step).max(initial=0.0))
     if len(step) < FEWEST or min(size) == 0:
         return 0.0, 0.0
-    step, drift = step / size[1], drift / size[0]
+    step, drift, correction = step / size[1], drift / size[0], correction / size[0]
+    if np.linalg.norm(correction) > SMOOTH * np.linalg.norm(drift):
+        return 0.0, 0.0
+    drift = drift + correction
     slope = float(step @ drift / (drift @ drift))
     return slope * size[1] / size[0], 1 - float(np.sum((step - slope * drift) ** 2) / np.sum(step**2))
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from lib.errors import InputError
 from lib.observed.clock import seconds
-from lib.observed.quantities import AXES, BOX, CLOCK, GIVEN, MOTION, QUANTITIES, TRAJECTORY, check_names, plain
+from lib.observed.quantities import AXES, BOX, CLOCK, GIVEN, MOTION, POSITION, QUANTITIES, TRAJECTORY, check_names, plain
 from lib.observed.rows import Rows
-from lib.observed.units import FRAMES, below, without_suffix, without_unit
+from lib.observed.units import FRAMES, LENGTHS, TIMES, below, suffixes, without_unit
 from lib.observed.wording import counted, listed, quoted
 
 NAMELESS = re.compile(r"\s*|unnamed: ?\d+(_level_\d+)?|__index_level_\d+__", re.IGNORECASE)
@@ -65,10 +65,19 @@ def rows_of(table: pd.DataFrame, units: Sequence[str], columns: Mapping[str, str
 def _column(place: int, name: str, below_it: str) -> _Column:
     bare, unit = without_unit(name)
     if not unit and _role(bare) is None:
-        shorter, suffix = without_suffix(bare)
-        if _role(shorter) or _part(shorter):
-            bare, unit = shorter, suffix
+        bare, unit = _without_suffix(bare)
     return _Column(place, name, bare, unit or below_it)
+
+
+def _without_suffix(name: str) -> tuple[str, str]:
+    """A name and the unit that ends it, if what is left says what the column is; `x_e` has none, e is no length."""
+    ends = suffixes(name)
+    for shorter, unit in ends:
+        role = _role(shorter)
+        fitting = LENGTHS if role in POSITION else TIMES if role in CLOCK else {unit.lower()}
+        if role and unit.lower() in fitting:
+            return shorter, unit
+    return next(((shorter, unit) for shorter, unit in ends[::-1] if _part(shorter)), (name, ""))
 
 
 def _role(name: str) -> str | None:
@@ -231,6 +240,8 @@ def _wide(named: list[_Column]) -> dict[str, dict[str, _Column]]:
     bodies: dict[str, dict[str, _Column]] = {}
     for column in named:
         part = _part(column.bare)
+        if part is None and _part(column.name):  # `x_m` beside `x_e`: bodies m and e, no metres
+            part, column = _part(column.name), replace(column, unit="")
         if part:
             role, body = part
             if role in bodies.setdefault(body, {}):

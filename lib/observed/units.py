@@ -19,7 +19,7 @@ FRAMES = "frames"
 
 BRACKETED = re.compile(r"(.*?)[\s_]*[\[(]([^\[\]()]*)[\])]\s*")
 DIVIDED = re.compile(r"(.*?)\s+/\s+(\S+)\s*")
-APPENDED = re.compile(r"(.*?)[_\s]([^\W_]+)")
+APPENDED = re.compile(r"(.*)[_\s]([^_\s]+)")
 
 
 def without_unit(name: str) -> tuple[str, str]:
@@ -31,10 +31,13 @@ def without_unit(name: str) -> tuple[str, str]:
     return name.strip(), ""
 
 
-def without_suffix(name: str) -> tuple[str, str]:
-    """A name and its unit as a suffix, `time_s`, empty where it has none that is known."""
-    found = APPENDED.fullmatch(name)
-    return (found[1], found[2]) if found and found[2].lower() in UNITS else (name, "")
+def suffixes(name: str) -> list[tuple[str, str]]:
+    """A name with more and more of its end taken as a unit: `vx_m_s` as `vx_m` and `s`, `vx` and `m_s`."""
+    found, unit = [], ""
+    while (split := APPENDED.fullmatch(name)) and (split[2].lower() in UNITS or re.fullmatch(r"per|s\^?-?[12]", split[2])):
+        name, unit = split[1], f"{split[2]}_{unit}".strip("_")
+        found.append((name, unit))
+    return found
 
 
 def below(cell: str) -> str:
