@@ -292,6 +292,15 @@ def test_letters_that_might_be_units(tmp_path):
     assert (recording.time_unit, recording.length_unit) == ("s", "m")
 
 
+def test_a_wide_table_that_lacks_a_column(tmp_path):
+    table = pd.DataFrame({"t": TIME, **{f"{a}{i}": POSITION[:, i, k] for i in range(3) for k, a in enumerate("xy")}})
+    assert "has column x2 and no y of body 2" in refusal(tmp_path, table.drop(columns="y2").to_csv(index=False))
+    assert "has no column of body, x, y" in refusal(tmp_path, table[["t"]].assign(u=1).to_csv(index=False))
+    assert "has no column of body" in refusal(tmp_path, table.rename(columns={"x0": "x", "y0": "y"}).to_csv(index=False))
+    named = table.rename(columns={"x2": "x2 [mm]", "x1": "x1 [um]"})
+    assert "different units" in refusal(tmp_path, named.to_csv(index=False))
+
+
 def test_names_in_two_lines(tmp_path):
     lines = ["bodyparts," + ",".join(f"fish{i},fish{i}" for i in range(BODIES)), "coords," + ",".join(["x,y"] * BODIES)]
     lines += [",".join(map(str, [k, *POSITION[k].ravel()])) for k in range(TIMES)]
@@ -453,6 +462,16 @@ def test_dumps_wrapped_or_not(tmp_path, wrapped, flags):
     assert np.array_equal(recording.box, [4, 4])
 
 
+def test_a_dump_that_is_periodic_along_one_axis(tmp_path):
+    pytest.importorskip("ase")
+    text, position = dump(flags=False, names="id type xu yu zu ix iy iz")
+    recording = reading(tmp_path, text.replace("pp pp pp", "pp ff pp"), "a.dump")
+    np.testing.assert_allclose(recording.experiments[0].position, position, atol=1e-9)
+    assert recording.box[0] == 4
+    assert recording.box[1] > 2 * np.ptp(position[..., 1])
+    assert reading(tmp_path, text.replace("pp pp pp", "ff ff pp"), "b.dump").box is None
+
+
 def test_a_dump_with_masses_and_charges(tmp_path):
     pytest.importorskip("ase")
     text, position = dump(flags=False, mass=True, names="id mass q xu yu zu vx vy vz fx fy fz")
@@ -474,6 +493,12 @@ def test_a_dump_with_masses_and_charges(tmp_path):
         ("ITEM: NUMBER OF ATOMS\n3", "ITEM: NUMBER OF ATOMS\n4", "damaged"),
         ("xu", "xu", "needs at least"),
         ("ITEM: ATOMS", "ITEM: ATOM", "without atoms"),
+        ("pp pp pp\n0.0 4.0\n0.0 4.0\n-0.5 0.5", "xy xz yz pp pp pp\n0 5 1\n0 4 0\n-0.5 0.5 0", "not rectangular"),
+        (
+            "100\nITEM: NUMBER OF ATOMS\n3\nITEM: BOX BOUNDS pp pp pp\n0.0 4.0",
+            "100\nITEM: NUMBER OF ATOMS\n3\nITEM: BOX BOUNDS pp pp pp\n0.0 4.1",
+            "changes in time",
+        ),
     ],
 )
 def test_dumps_that_are_refused(tmp_path, old, new, line):
@@ -505,6 +530,15 @@ def test_extended_xyz(tmp_path):
     assert reading(tmp_path, xyz(labels=("Sun", "Io", "X")), "b.xyz").experiments[0].bodies == ("Io", "Sun", "X")
     masses = reading(tmp_path, xyz(labels=("H", "O", "H")), "c.xyz").experiments[0].properties["mass"]
     np.testing.assert_allclose(masses, [1.008, 15.999, 1.008])
+
+
+def test_xyz_with_columns_of_other_shapes(tmp_path):
+    pytest.importorskip("ase")
+    text = xyz().replace("velo:R:3", "mass:R:3").replace("forces:R:3", "momenta:R:3")
+    recording = reading(tmp_path, text, "a.xyz")
+    same(recording)
+    assert not recording.experiments[0].properties
+    assert any("Momenta are left out" in note for note in recording.notes)
 
 
 def test_plain_xyz(tmp_path):
@@ -579,6 +613,11 @@ def test_missing_rows_and_bodies_that_come_and_go(tmp_path):
     expected.reshape(-1, 2)[absent] = np.nan
     same(recording, expected)
     assert any("Coming late or leaving early: 1, 2" in note for note in recording.notes)
+
+
+def test_bodies_too_scattered_to_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr("lib.observed.rows.LIMIT", 100)
+    assert "3 bodies at 12 times" in refusal(tmp_path, TEXT)
 
 
 def test_rows_in_no_order_are_sorted(tmp_path):

@@ -57,15 +57,16 @@ def read_lammps(text: str) -> Rows:
     renamed = " ".join(_handed_on(name) for name in names)
     changed = re.sub(r"^ITEM: ATOMS.*$", f"ITEM: ATOMS {renamed}", text, flags=re.MULTILINE)
     frames = _parsed(lambda ase: ase.lammpsrun.read_lammps_dump_text, changed, "LAMMPS dump")
-    scaled = "x" not in names and "xs" in names
+    # as ASE chooses: x before xs before xu before xsu
+    used = next((name for name in ("x", "xs", "xu", "xsu") if name in names), "")
+    flagged = used in ("x", "xs") and {"ix", "iy", "iz"} <= set(names)
     parts = []
     for atoms in frames:
         data = {name: values for name, values in atoms.arrays.items() if values.ndim == 1}
-        position = atoms.positions + (atoms.get_celldisp().ravel() if scaled or "xsu" in names else 0.0)
-        if set(FLAGS) <= set(data):
-            position = position + np.einsum(
-                "nk,kj->nj", np.stack([data[flag] for flag in FLAGS], axis=1), np.asarray(atoms.cell)
-            )
+        position = atoms.positions + (atoms.get_celldisp().ravel() if used in ("xs", "xsu") else 0.0)
+        if flagged:
+            turns = np.stack([data[flag] for flag in FLAGS], axis=1)
+            position = position + np.einsum("nk,kj->nj", turns, np.asarray(atoms.cell))
         data |= dict(zip(AXES, position.T, strict=True))
         parts.append(pd.DataFrame(data))
     times = re.findall(r"^ITEM: TIME\s*\n\s*(\S+)", text, flags=re.MULTILINE)
@@ -73,7 +74,7 @@ def read_lammps(text: str) -> Rows:
     table = pd.concat([part.assign(time=time) for part, time in zip(parts, clock, strict=True)], ignore_index=True)
     table = table.rename(columns={"type": "id", "i_type": "type"})
     table = table.rename(columns={name: name.removeprefix("i_").removeprefix("f_") for name in table.columns})
-    notes = ["Periodic images are undone by the image flags of the file."] if set(FLAGS) <= set(parts[0]) else []
+    notes = ["Periodic images are undone by the image flags of the file."] if flagged else []
     wanted = [*AXES, *VELOCITY, *FORCE]
     ids, kinds = table["id"].to_numpy(), [name for name in ("mass", "q", "type") if name in table]
     rows = table[["time", *(name for name in wanted if name in table), *kinds]].rename(columns={"q": "charge"})
@@ -101,13 +102,13 @@ def read_xyz(text: str) -> Rows:
     data |= dict(zip(AXES, np.concatenate([atoms.positions for atoms in frames]).T, strict=True))
     elements = _masses_of_elements(frames)
     given = _of_all(frames, ("masses", "mass"))
-    forces, momenta = _of_all(frames, ("forces_", "force")), _of_all(frames, ("momenta",))
+    forces, momenta = _of_all(frames, ("forces_", "force"), 3), _of_all(frames, ("momenta",), 3)
     masses = given if given is not None else elements if forces is not None else None
     if masses is not None:
         data["mass"] = masses
         if given is None:
             notes.append("Masses are those of the elements.")
-    velocity = _of_all(frames, VELOCITIES)
+    velocity = _of_all(frames, VELOCITIES, 3)
     if velocity is None and momenta is not None:
         divisor = given if given is not None else elements
         if divisor is None:
@@ -117,8 +118,8 @@ def read_xyz(text: str) -> Rows:
     charges = _of_all(frames, ("initial_charges", "charges", "charge"))
     if charges is not None:
         data["charge"] = charges
-    for vectors, names in ((velocity, VELOCITY), (_of_all(frames, ACCELERATIONS), ACCELERATION), (forces, FORCE)):
-        if vectors is not None and vectors.ndim == 2 and vectors.shape[1] == 3:
+    for vectors, names in ((velocity, VELOCITY), (_of_all(frames, ACCELERATIONS, 3), ACCELERATION), (forces, FORCE)):
+        if vectors is not None:
             data |= dict(zip(names, vectors.T, strict=True))
     properties = [name for name in ("mass", "charge") if name in data]
     return _rows(pd.DataFrame(data), ids, properties, frames, notes, unit)
@@ -171,10 +172,11 @@ def _floats(texts: list[str]) -> list[float]:
         raise InputError("is a damaged LAMMPS dump: a time is no number") from None
 
 
-def _of_all(frames: list[Any], names: tuple[str, ...]) -> np.ndarray | None:
-    """Values of all atoms of all frames, None where some frame has none or they are no numbers."""
+def _of_all(frames: list[Any], names: tuple[str, ...], components: int | None = None) -> np.ndarray | None:
+    """Numbers, or vectors of so many components, of all atoms of all frames; None where some frame has none."""
+    rest = () if components is None else (components,)
     for name in names:
-        if all(name in atoms.arrays for atoms in frames):
+        if all(name in atoms.arrays and atoms.arrays[name].shape[1:] == rest for atoms in frames):
             values = np.concatenate([atoms.arrays[name] for atoms in frames])
             if values.dtype.kind in "iuf":
                 return values.astype(float)

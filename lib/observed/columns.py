@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,7 +51,8 @@ def rows_of(table: pd.DataFrame, units: Sequence[str], columns: Mapping[str, str
         rows = _long(table, roles, named)
     else:
         taken = [roles[name] for name in (*TRAJECTORY, *CLOCK) if name in roles]
-        wide = _wide([column for column in named if column not in taken])
+        # beside a plain x and y, columns such as `x_error` are no bodies
+        wide = {} if {"x", "y"} <= set(roles) else _wide([column for column in named if column not in taken])
         if len(wide) < BODIES_OF_A_WIDE_TABLE:
             raise InputError(_missing(roles, named, len(wide)))
         spare = [column for column in spare if column not in [one for body in wide.values() for one in body.values()]]
@@ -169,8 +170,8 @@ def _clock(table: pd.DataFrame, roles: Mapping[str, _Column], notes: list[str]) 
     return {"time": frame}, FRAMES
 
 
-def _length_unit(columns: Mapping[str, _Column]) -> str:
-    units = {columns[axis].unit for axis in AXES if axis in columns} - {""}
+def _length_unit(bodies: Iterable[Mapping[str, _Column]]) -> str:
+    units = {columns[axis].unit for columns in bodies for axis in AXES if axis in columns} - {""}
     if len(units) > 1:
         raise InputError(f"coordinates have different units ({listed(sorted(units))}): convert them to one")
     return units.pop() if units else ""
@@ -202,7 +203,7 @@ def _long(table: pd.DataFrame, roles: dict[str, _Column], named: list[_Column]) 
     if words:
         notes.append(f"Left out, since they hold text or stand twice: {listed(words)}.")
     frame = pd.DataFrame(data, index=table.index)
-    return Rows(_with_identity(frame, roles, notes), properties, notes, unit, _length_unit(roles))
+    return Rows(_with_identity(frame, roles, notes), properties, notes, unit, _length_unit([roles]))
 
 
 def _with_identity(frame: pd.DataFrame, roles: Mapping[str, _Column], notes: list[str]) -> pd.DataFrame:
@@ -248,7 +249,12 @@ def _wide(named: list[_Column]) -> dict[str, dict[str, _Column]]:
                 twice = f"{quoted(bodies[body][role].name)} and {quoted(column.name)}"
                 raise InputError(f"columns {twice} would both be read as {role} of body {quoted(body)}: rename one")
             bodies[body][role] = column
-    return {body: columns for body, columns in bodies.items() if {"x", "y"} <= set(columns)}
+    found = {body: columns for body, columns in bodies.items() if {"x", "y"} & set(columns)}
+    for body, columns in found.items():
+        if len(found) > 1 and not {"x", "y"} <= set(columns):
+            there, missing = ("x", "y") if "x" in columns else ("y", "x")
+            raise InputError(f"has column {quoted(columns[there].name)} and no {missing} of body {quoted(body)}: add it")
+    return found
 
 
 def _from_wide(table: pd.DataFrame, roles: Mapping[str, _Column], wide: dict[str, dict[str, _Column]]) -> Rows:
@@ -277,5 +283,4 @@ def _from_wide(table: pd.DataFrame, roles: Mapping[str, _Column], wide: dict[str
     others = [str(name) for k, name in enumerate(table.columns) if k not in taken and not NAMELESS.fullmatch(str(name))]
     if others:
         notes.append(f"Left out, since no body is known for them: {listed(others)}.")
-    units = {axis: column for columns in wide.values() for axis, column in columns.items() if column.unit}
-    return Rows(_with_identity(frame, roles, notes), given, notes, unit, _length_unit(units))
+    return Rows(_with_identity(frame, roles, notes), given, notes, unit, _length_unit(wide.values()))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from lib.errors import InputError
 from lib.observed.forces import as_accelerations
+from lib.observed.packed import LIMIT
 from lib.observed.plane import FLAT, is_flat
 from lib.observed.quantities import ACCELERATION, AXES, BOX, FORCE, GIVEN, MOTION, VELOCITY
 from lib.observed.recording import Experiment, Recording
@@ -17,6 +18,8 @@ from lib.observed.wording import counted, listed
 
 CONSTANT = 1e-9
 """Relative change in time up to which a value is called constant."""
+DENSER = 4
+"""How much larger than the largest file the arrays may be in which missing rows take room too."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,15 @@ def recording_of(rows: Rows) -> Recording:
     fixed = {name: table[name].to_numpy(float) for name in constant}
     time, body, names = table["time"].to_numpy(float), table["body"].cat.codes.to_numpy(), table["body"].cat.categories
     starts = np.flatnonzero(np.diff(table["trajectory"].cat.codes.to_numpy(), prepend=-1))
-    experiments, forces = [], []
+    experiments, forces, room = [], [], 0
     for first, end in itertools.pairwise([*starts, len(table)]):
         times, k = np.unique(time[first:end], return_inverse=True)
         codes, i = np.unique(body[first:end], return_inverse=True)
+        room += len(times) * len(codes) * len(axes) * len(values) * time.itemsize
+        if room > LIMIT * DENSER:
+            raise InputError(
+                f"has {len(codes)} bodies at {len(times)} times, most of them missing: keep those followed for long"
+            )
         laid = {}
         for name, rows_of_name in values.items():
             laid[name] = np.full((len(times), len(codes), len(axes)), np.nan)

@@ -172,7 +172,8 @@ def _cells(lines: list[tuple[int, str]], layout: _Layout) -> TextTable:
         if found != layout.width:
             raise InputError(f"line {number} has {counted(found, 'field')} where {layout.width} belong")
     names, units = _names(layout.header, titles)
-    decimal, thousands = _marks([cell for _, line in kept[:SAMPLE] for cell in _split(line, layout.separator)])
+    sample = kept[:: max(1, len(kept) // SAMPLE)]
+    decimal, thousands = _marks([cell for _, line in sample for cell in _split(line, layout.separator)])
     if decimal == ",":
         notes.append("Numbers are written with a decimal comma.")
     return TextTable(_parsed(kept, layout, names, decimal, thousands), units, tuple(notes))
