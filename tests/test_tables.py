@@ -159,6 +159,28 @@ def test_pickled_code_never_runs(tmp_path, monkeypatch):
     assert {path.name for path in set(tmp_path.iterdir()) - before} == {"measured.npy"}
 
 
+class Payload:
+    """An object whose pickle makes a file when it is loaded."""
+
+    def __reduce__(self):
+        return open, ("opened-a-pickle", "w")
+
+
+@pytest.mark.parametrize("kind", ["a.npy", "a.npz", "a.pkl", "a.csv.gz"])
+def test_nothing_is_ever_unpickled(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)
+    content, array = io.BytesIO(), np.array([Payload()], dtype=object)
+    if kind == "a.npy":
+        np.save(content, array, allow_pickle=True)
+    elif kind == "a.npz":
+        np.savez(content, position=POSITION, more=array)
+    else:
+        content.write(pickle.dumps(Payload()))
+    packed_too = gzip.compress(content.getvalue()) if kind.endswith("gz") else content.getvalue()
+    assert "pickled" in refusal(tmp_path, packed_too, kind)
+    assert [path.name for path in tmp_path.iterdir()] == [kind]
+
+
 # whole kinds
 
 
@@ -297,6 +319,7 @@ def test_a_wide_table_that_lacks_a_column(tmp_path):
     assert "has column x2 and no y of body 2" in refusal(tmp_path, table.drop(columns="y2").to_csv(index=False))
     assert "has no column of body, x, y" in refusal(tmp_path, table[["t"]].assign(u=1).to_csv(index=False))
     assert "has no column of body" in refusal(tmp_path, table.rename(columns={"x0": "x", "y0": "y"}).to_csv(index=False))
+    assert "has no column of body" in refusal(tmp_path, "time,x (m),y (m)\n" + "1,2,3\n" * 12)
     named = table.rename(columns={"x2": "x2 [mm]", "x1": "x1 [um]"})
     assert "different units" in refusal(tmp_path, named.to_csv(index=False))
 

@@ -251,6 +251,8 @@ def _box(frames: list[Any], table: pd.DataFrame, notes: list[str]) -> np.ndarray
     used = [k for k, axis in enumerate(AXES) if table[axis].nunique() > 1]
     if not periodic[used].any():
         return None
+    if not np.isfinite(cells).all():
+        raise InputError("has a box without a finite size")
     sides = np.diagonal(cells, axis1=1, axis2=2)
     if np.abs(cells - np.array([np.diag(side) for side in sides])).max() > 0:
         raise InputError("has a box that is not rectangular: none but rectangular boxes are supported")

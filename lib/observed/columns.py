@@ -52,7 +52,8 @@ def rows_of(table: pd.DataFrame, units: Sequence[str], columns: Mapping[str, str
     else:
         taken = [roles[name] for name in (*TRAJECTORY, *CLOCK) if name in roles]
         # beside a plain x and y, columns such as `x_error` are no bodies
-        wide = {} if {"x", "y"} <= set(roles) else _wide([column for column in named if column not in taken])
+        plainly = {role for role, column in roles.items() if not _might_be_a_body(column)}
+        wide = {} if {"x", "y"} <= plainly else _wide([column for column in named if column not in taken])
         if len(wide) < BODIES_OF_A_WIDE_TABLE:
             raise InputError(_missing(roles, named, len(wide)))
         spare = [column for column in spare if column not in [one for body in wide.values() for one in body.values()]]
@@ -236,12 +237,17 @@ def _part(name: str) -> tuple[str, str] | None:
 _FORMS = sorted(((form, role) for role, forms in (MOTION | GIVEN).items() for form in forms), key=lambda pair: -len(pair[0]))
 
 
+def _might_be_a_body(column: _Column) -> bool:
+    """Whether a unit of one letter may be a body: `x_m` beside `x_e` is no metre."""
+    return len(column.unit) == 1 and not without_unit(column.name)[1] and _part(column.name) is not None
+
+
 def _wide(named: list[_Column]) -> dict[str, dict[str, _Column]]:
     """Columns by body and quantity, of bodies with at least x and y."""
     bodies: dict[str, dict[str, _Column]] = {}
     for column in named:
         part = _part(column.bare)
-        if part is None and _part(column.name):  # `x_m` beside `x_e`: bodies m and e, no metres
+        if part is None and _might_be_a_body(column):
             part, column = _part(column.name), replace(column, unit="")
         if part:
             role, body = part
