@@ -3,10 +3,12 @@
 import ast
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import venv
 import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -166,6 +168,20 @@ def set_up(tmp_path):
     return begin
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An environment without packages."""
+    place = tmp_path_factory.mktemp("empty") / ".venv"
+    venv.create(place, symlinks=True, with_pip=True)
+    return place
+
+
+@pytest.fixture
+def bare(empty, set_up, tmp_path):
+    """A checkout that has one already, which takes seconds to make."""
+    shutil.copytree(empty, tmp_path / "checkout" / ".venv", symlinks=True)
+
+
 def needs(checkout, *pins, **extras):
     """Have the checkout need packages, always and for an extra."""
     optional = "".join(f'{name} = ["{pin}"]\n' for name, pin in (dict.fromkeys(EXTRAS, "tiny==1.0") | extras).items())
@@ -181,28 +197,25 @@ def said(process):
     return Path(place), lines
 
 
-@pytest.mark.parametrize(
-    ("settings", "variables"),
-    [
-        ("[install]\nuser = true\n", {"PIP_TARGET": "/nowhere"}),
-        ("[global]\ntarget = /nowhere\n", {"PIP_USER": "1"}),
-        ("[install]\nroot = /nowhere\n", {"PIP_PREFIX": "/nowhere"}),
-    ],
-)
-def test_packages_go_to_the_environment_wherever_pip_puts_others(set_up, tmp_path, settings, variables):
-    place, _ = said(set_up(settings=settings, **variables))
+PLACES = {"user": "1", "target": "/nowhere", "prefix": "/nowhere", "root": "/nowhere"}
+
+
+@pytest.mark.parametrize("by", ["variables", "own file", "file of the home folder"])
+def test_of_what_a_user_has_told_pip_indexes_count_and_places_do_not(bare, set_up, tmp_path, by):
+    settings = "\n".join(["[install]", *(f"{name} = {value}" for name, value in PLACES.items())])
+    settings += f"\n[global]\nno-index = true\nfind-links = {tmp_path / 'checkout'}\n"
+    (tmp_path / "own.conf").write_text(settings)
+    place, _ = said(
+        {
+            "variables": lambda: set_up(**{f"PIP_{name.upper()}": value for name, value in PLACES.items()}),
+            "own file": lambda: set_up(PIP_CONFIG_FILE=str(tmp_path / "own.conf"), PIP_NO_INDEX=None, PIP_FIND_LINKS=None),
+            "file of the home folder": lambda: set_up(settings=settings, PIP_NO_INDEX=None, PIP_FIND_LINKS=None),
+        }[by]()
+    )
     assert place.is_relative_to(tmp_path / "checkout" / ".venv")
 
 
-@pytest.mark.parametrize("setting", ["user = true", "target = /nowhere", "prefix = /nowhere"])
-def test_of_a_file_of_settings_for_pip_indexes_count_and_places_do_not(set_up, tmp_path, setting):
-    settings = tmp_path / "own.conf"
-    settings.write_text(f"[global]\nno-index = true\nfind-links = {tmp_path / 'checkout'}\n[install]\n{setting}\n")
-    place, _ = said(set_up(PIP_CONFIG_FILE=str(settings), PIP_NO_INDEX=None, PIP_FIND_LINKS=None))
-    assert place.is_relative_to(tmp_path / "checkout" / ".venv")
-
-
-def test_an_extra_is_added_when_its_command_is_given(set_up, tmp_path):
+def test_an_extra_is_added_when_its_command_is_given(bare, set_up, tmp_path):
     checkout = tmp_path / "checkout"
     needs(checkout, "tiny==1.0", site="pages==1.0")
 
@@ -225,7 +238,7 @@ def test_an_extra_is_added_when_its_command_is_given(set_up, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere PyPI's PyTorch has no CUDA")
 @pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="an NVIDIA driver is here")
 @pytest.mark.parametrize(("driver", "answers", "build"), [(False, True, "1.0+cpu"), (True, True, "1.0"), (False, False, "1.0")])
-def test_torch_is_the_cpu_build_where_its_index_answers_and_no_nvidia_driver_is(set_up, tmp_path, driver, answers, build):
+def test_torch_is_the_cpu_build_where_its_index_answers_and_no_nvidia_driver_is(bare, set_up, tmp_path, driver, answers, build):
     checkout, programs = tmp_path / "checkout", tmp_path / "bin"
     needs(checkout, "tiny==1.0", "torch==1.0")
     nvidia = programs / "nvidia-smi"
