@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the image of Containerfile on a base made here, since it cannot be pulled everywhere, and tries it:
+# Builds the image of Containerfile on a base made here, for machines that cannot pull one, and tries it:
 #
 #   workflow/container.sh                   Jupyter, a run of the smoke profile and a test
 #   workflow/container.sh './run_all.sh --help' ...     these commands, each in a container of its own
@@ -8,7 +8,7 @@
 # at the end. MOUNTS hands settings of this machine to the build and to the commands: pairs host:container, such as
 # MOUNTS="/etc/pip.conf:/etc/pip.conf /etc/ssl/certs:/certs" where that file names certificates in /certs.
 set -euo pipefail
-case " $* " in *" --help "* | *" -h "*) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit ;; esac
+case " $* " in *" --help "* | *" -h "*) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/.."
 for program in mmdebstrap buildah; do
     command -v "$program" >/dev/null || { echo "container.sh: $program is needed (Debian: apt-get install mmdebstrap buildah)" >&2; exit 1; }
@@ -38,7 +38,7 @@ base=$(store from scratch)
 store add --quiet "$base" "$folder/base.tar" / >/dev/null
 rm "$folder/base.tar"
 timed "import of the base" store commit --quiet --rm "$base" localhost/base >/dev/null
-timed "image" store build --quiet --isolation chroot --build-arg BASE=localhost/base \
+timed "image" store build --isolation chroot --build-arg BASE=localhost/base \
     ${mounts[@]+"${mounts[@]}"} --file Containerfile --tag force-laws .
 for line in 'du -sm /home/reader/force-laws/.venv / 2>/dev/null; id -un; python --version' "$@"; do
     container=$(store from --pull-never force-laws)
