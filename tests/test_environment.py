@@ -230,7 +230,8 @@ def test_an_extra_is_added_when_its_command_is_given(bare, set_up, tmp_path):
     # what there was is kept
     assert said(set_up())[1] == []
     write_wheel(checkout, "pages")
-    assert said(set_up("--site"))[1][0] == "adding to .venv what run_all.sh --site needs"
+    size = f"packages to download: some {EXTRAS['site'].megabytes} MB"
+    assert said(set_up("--site"))[1] == ["adding to .venv what run_all.sh --site needs", size]
     assert installed() == ["pages-1.0.dist-info", "tiny-1.0.dist-info"]
     assert said(set_up("--site"))[1] == []
 

@@ -2,7 +2,7 @@
 # Builds the image of Containerfile on a base made here, for machines that cannot pull one, and tries it:
 #
 #   workflow/container.sh                   Jupyter, a run of the smoke profile and a test
-#   workflow/container.sh './run_all.sh --help' ...     these commands, each in a container of its own
+#   workflow/container.sh './run_all.sh --help' ...     these commands, one after the other
 #
 # Needs root and Debian's mmdebstrap and buildah. What it makes, some 5 GB, lies in a folder below TMPDIR, deleted
 # at the end. MOUNTS hands settings of this machine to the build and to the commands: pairs host:container, such as
@@ -14,9 +14,7 @@ for program in mmdebstrap buildah; do
     command -v "$program" >/dev/null || { echo "container.sh: $program is needed (Debian: apt-get install mmdebstrap buildah)" >&2; exit 1; }
 done
 [ $# -gt 0 ] || set -- \
-    '(jupyter lab --no-browser --port 8899 >jupyter.log 2>&1 & echo $! >jupyter.pid)
-     for second in $(seq 60); do grep -q "is running at" jupyter.log && break; sleep 1; done
-     python3 -c "import urllib.request; print(urllib.request.urlopen(\"http://127.0.0.1:8899/api\").read().decode())"; kill $(cat jupyter.pid)' \
+    'timeout 60 jupyter lab --no-browser --port 8899 2>&1 | grep -m 1 "is running at"' \
     './run_all.sh --profile smoke --only spring-2d/standard' \
     './run_tests.sh tests/test_laws.py -q'
 
@@ -24,8 +22,7 @@ folder=$(mktemp -d)
 mounts=()
 for pair in ${MOUNTS:-}; do mounts+=(--volume "$pair:ro"); done
 store() { buildah --storage-driver vfs --root "$folder/images" --runroot "$folder/run" "$@"; }
-finish() { store rm --all >/dev/null 2>&1 || true; rm -rf "$folder"; }
-trap finish EXIT
+trap 'rm -rf --one-file-system "$folder"' EXIT
 timed() {
     local name=$1 begin=$SECONDS
     shift
@@ -37,11 +34,10 @@ timed "base" mmdebstrap --quiet --variant=minbase bookworm "$folder/base.tar"
 base=$(store from scratch)
 store add --quiet "$base" "$folder/base.tar" / >/dev/null
 rm "$folder/base.tar"
-timed "import of the base" store commit --quiet --rm "$base" localhost/base >/dev/null
+store commit --quiet --rm "$base" localhost/base >/dev/null
 timed "image" store build --isolation chroot --build-arg BASE=localhost/base \
     ${mounts[@]+"${mounts[@]}"} --file Containerfile --tag force-laws .
-for line in 'du -sm /home/reader/force-laws/.venv / 2>/dev/null; id -un; python --version' "$@"; do
-    container=$(store from --pull-never force-laws)
+container=$(store from --pull-never force-laws)
+for line in 'du -sm .venv; id -un; python --version' "$@"; do
     timed "$line" store run --isolation chroot ${mounts[@]+"${mounts[@]}"} "$container" -- bash -c "$line"
-    store rm "$container" >/dev/null
 done

@@ -63,7 +63,7 @@ make_environment() {
         "$base" -m venv .venv || fail "cannot make a virtual environment: install Python's venv module (Debian: python3-venv)"
     fi
     install_torch
-    echo "other packages: some $(ask megabytes .venv/bin/python) MB"
+    echo "packages to download: some $(ask megabytes .venv/bin/python) MB"
     if ! install --requirement <(ask wanted .venv/bin/python); then
         # what was there before still serves the commands that it served
         if [ -n "$made" ]; then rm .venv/incomplete; fi
