@@ -9,6 +9,7 @@ FORCES = {
     "r1": lambda r: -1 / r,
     "spring": lambda r: -(r - 1),
     "soft": lambda r: -r / (r**2 + 0.3) ** 1.5,
+    "repulsion": lambda r: 0.5 / (r + 0.1),
     "yukawa": lambda r: -1.8 * np.exp(-r / 1.4) * (1 / r),
 }
 """What a body gets along the unit vector from the other, by the distance."""
