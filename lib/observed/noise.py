@@ -21,6 +21,8 @@ CLIP = 2.5
 MEDIAN = float(norm.ppf(0.5 + (norm.cdf(CLIP) - 0.5) / 2))
 """Median of the size of a standard normal number that is clipped there."""
 CLIPPINGS = 6
+SAMPLE = 100
+"""Experiments that all orders are tried on."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Noise:
     """White noise of a quantity's components."""
 
     standard_deviation: float
-    """Of all experiments together; NaN where no body was measured three times."""
+    """Of `SAMPLE` experiments together, evenly among all; NaN where no body was measured three times."""
     by_experiment: np.ndarray
     """[experiments], NaN likewise."""
     order: int
@@ -82,8 +84,8 @@ def noise_of(experiments: Sequence[Experiment], quantity: str = "position", box:
     errors: at lower ones the motion still shows. Times may be irregular and rows missing. Motion that is not resolved by
     the times is not told from noise. Of exact data it gives their rounding.
     """
-    batches = batches_of(experiments, quantity, box)
     sizes, counts = [], []
+    batches = batches_of(experiments[:: -(-len(experiments) // SAMPLE) or 1], quantity, box)
     for order in range(1, HIGHEST_ORDER + 1):
         found = [one.ravel() for batch in batches for one in _differences(batch, order)]
         counts.append(sum(int(np.isfinite(one).sum()) for one in found))
@@ -97,7 +99,7 @@ def noise_of(experiments: Sequence[Experiment], quantity: str = "position", box:
     allowed = 1 + TOLERANCE + 2 * np.sqrt(1.36 / np.array(counts[: len(by_order)]))  # of a median's relative variance
     level = np.minimum.accumulate(by_order[::-1])[::-1]
     order = 1 + int(np.argmax(by_order <= allowed * level))
-    for batch in batches:
+    for batch in batches_of(experiments, quantity, box):
         found = [*_differences(batch, order)]
         if found:
             own = np.concatenate(found, axis=1)

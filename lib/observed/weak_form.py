@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -160,6 +161,21 @@ class _Averages:
     fine: sparse.csr_matrix
     """[rows, times known]"""
     coarse: sparse.csr_matrix
+
+    @cached_property
+    def entries(self) -> tuple[sparse.coo_matrix, sparse.coo_matrix]:
+        """Of fine and coarse."""
+        return self.fine.tocoo(), self.coarse.tocoo()
+
+    @cached_property
+    def difference(self) -> sparse.csr_matrix:
+        """Fine less coarse."""
+        return self.fine - self.coarse
+
+    @cached_property
+    def factor(self) -> np.ndarray:
+        """[rows], standard deviation of a target for noise of one."""
+        return norm(self.windows.target, axis=1)
 
 
 def _shapes(time: np.ndarray, half_width: float, derivatives: int) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -473,13 +489,12 @@ def _assembled(
                 if operator is None:
                     continue
                 measured, mine = batch.measured[:, body], known[:, body]
-                fine, coarse = operator.fine.tocoo(), operator.coarse.tocoo()
-                quadrature = (operator.fine - operator.coarse) @ slope[mine, body]
-                noise = noises[quantity] * norm(operator.windows.target, axis=1)
-                count = len(noise)
+                fine, coarse = operator.entries
+                quadrature = operator.difference @ slope[mine, body]
+                count = len(operator.factor)
                 entries.add(
                     target=operator.windows.target @ batch.values[row][measured, body],
-                    standard_deviation=np.hypot(noise, np.sqrt((quadrature**2).mean(1))),
+                    standard_deviation=np.hypot(noises[quantity] * operator.factor, np.sqrt((quadrature**2).mean(1))),
                     trajectory=np.full(count, member),
                     index=np.full(count, body),
                     time=one.time[0] + operator.windows.centre,
