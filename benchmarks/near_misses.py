@@ -153,10 +153,11 @@ def true_form(system: System, rng: Draw) -> Form:
 def _off_constant(form: Form, rng: Draw) -> str:
     names = [name for name in form.constants if not name.startswith("power")]
     name = str(rng.choice(names))
-    value = form.constants[name]
+    value = truth(form.system).constants[name]
     if rng.random() < 0.3 and name != "threshold":
-        form.errors[name] = abs(value) * 0.01
-        form.constants[name] = value * (1 + _signed(rng, 0.035, 0.1))
+        # numbers that are multiplied have their errors together
+        form.errors[name] = abs(value) * 0.005
+        form.constants[name] = value * (1 + _signed(rng, 0.04, 0.1))
     else:
         form.constants[name] = value * (1 + _signed(rng, 0.012, 0.1))
     return "a constant off"
@@ -164,7 +165,7 @@ def _off_constant(form: Form, rng: Draw) -> str:
 
 def _off_exponent(form: Form, rng: Draw) -> str:
     name = str(rng.choice([name for name in form.constants if name.startswith("power")]))
-    form.constants[name] += _signed(rng, 0.006, 0.1)
+    form.constants[name] = truth(form.system).constants[name] + _signed(rng, 0.006, 0.1)
     return "an exponent off"
 
 
@@ -217,7 +218,7 @@ def _extra_term(form: Form, rng: Draw) -> str:
     form.extra = sympy.Float(_signed(rng, 1e-3, 0.1)) * terms[rng.integers(len(terms))] * (R**3 if rng.random() < 0.2 else 1)
     if form.system.law in ("spring", "damped", "own_length", "discontinuous", "string", "string_ball"):
         # what a spring has already is no extra term
-        form.extra *= M1 * R**2
+        form.extra *= M1 * R ** sympy.Float(2.3)
     elif form.system.law in ("charge", "superposition", "r1", "r2"):
         form.extra *= R**2 if not form.extra.has(R) else R ** sympy.Float(0.4)
     return "a spurious term"
@@ -371,9 +372,9 @@ def announced(form: Form, rng: Draw) -> Announcement:
         divides,
     )
     # numbers that were multiplied out are announced with errors in proportion
-    relative = {name: error / abs(form.constants[name]) for name, error in form.errors.items()}
+    relative = float(np.linalg.norm([error / abs(form.constants[name]) for name, error in form.errors.items()]))
     numbers = {float(n) for e in (law.radial, *law.single) for n in e.atoms(sympy.Float)}
-    constants = tuple(Constant(f"c{k}", n, abs(n) * max(relative.values())) for k, n in enumerate(sorted(numbers)) if relative)
+    constants = tuple(Constant(f"c{k}", n, abs(n) * relative) for k, n in enumerate(sorted(numbers)) if relative)
     return Announcement(True, law, constants=constants, ties=form.ties)
 
 

@@ -104,20 +104,17 @@ def of_pairs(law: Law, system: System) -> Regions:
     pairs = Pairs(drawn_pairs(law, bodies))
     masses, charges = Bodies(bodies).mass, Bodies(bodies).charge
     light, heavy = np.quantile(masses, [RARE / 5, 1 - RARE / 5])
-    beside = [at * (1 + sign * by) for at in thresholds(law) for by in BESIDE for sign in (-1, 1)]
+    beside = beside_thresholds(law)
     columns: dict[str, list[np.ndarray]] = {name: [] for name in ("r", "m1", "m2", "q1", "q2")}
     labels: list[tuple[str, str]] = []
-
-    def charge(count: int) -> np.ndarray:
-        # other sizes than those of the data too: data with charges of 1 alone do not excuse q1^3
-        sizes = rng.choice(np.abs(charges).ravel(), count) * np.where(rng.random(count) < 0.5, 1.0, rng.uniform(0.3, 4, count))
-        return rng.choice([-1.0, 1.0], count) * sizes
-
     for mass, (lightest, heaviest) in spans(masses).items():
-        for distance, (nearest, farthest) in (distances(pairs.r) | ({"beside a threshold": (0, 0)} if beside else {})).items():
+        for distance, (nearest, farthest) in (
+            distances(pairs.r) | ({"beside a threshold": (0, 0)} if len(beside) else {})
+        ).items():
             count = len(beside) if distance == "beside a threshold" else CELL
-            r = np.array(beside) if distance == "beside a threshold" else _spread(rng, nearest, farthest, count)
-            row = (r, _spread(rng, lightest, heaviest, count), _spread(rng, light, heavy, count), charge(count), charge(count))
+            r = beside if distance == "beside a threshold" else _spread(rng, nearest, farthest, count)
+            one, two = _spread(rng, lightest, heaviest, count), _spread(rng, light, heavy, count)
+            row = (r, one, two, _charges(rng, charges, count), _charges(rng, charges, count))
             for values, new in zip(columns.values(), row, strict=True):
                 values.append(new)
             labels += [(mass, distance)] * count
@@ -156,6 +153,131 @@ def without(regions: Regions, at: list[float], within: float) -> Regions:
     """The regions less the pairs whose distance is within a part of a threshold."""
     r = regions.columns["r"]
     return regions.take(np.all([np.abs(r / one - 1) > within for one in at], axis=0)) if at else replace(regions)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Receivers, each with the same senders: where messages are judged, and the references where their gauge is read off."""
+
+    judged: np.ndarray
+    """[receivers, senders, dim+5], see `forces.input_names`."""
+    references: np.ndarray
+    """[receivers, references, dim, 2, dim+5]: senders within the range of the data, seen along each axis both ways."""
+    axes: np.ndarray
+    """[dim, dim], one axis a row; none is a coordinate axis, where some expressions divide by zero."""
+    masks: Mapping[str, np.ndarray]
+    """By region, [receivers, senders; bool]."""
+    receivers: Mapping[str, np.ndarray]
+    """By range of masses, [receivers; bool]."""
+    within: np.ndarray
+    """[receivers; bool], those with masses and charges as in the data."""
+    senders_within: np.ndarray
+    """[senders; bool], those at distances within the range of the data."""
+
+    @property
+    def mass(self) -> np.ndarray:
+        """Of receivers, [receivers]."""
+        return Pairs(self.judged[:, 0]).m1
+
+    @property
+    def charge(self) -> np.ndarray:
+        """Of receivers, [receivers]."""
+        return Pairs(self.judged[:, 0]).q1
+
+    @property
+    def masses_vary(self) -> bool:
+        """Whether the data hold more than one mass."""
+        return bool(np.ptp(self.mass) > 0)
+
+    @property
+    def lines(self) -> np.ndarray:
+        """Directions of the pairs along `axes`, [receivers, senders, dim]."""
+        return Pairs(self.judged).line @ self.axes.T
+
+    def largest(self, relative: np.ndarray) -> float:
+        """Of residuals [receivers, senders] the root mean square in the region where it is largest."""
+        return max(float(np.sqrt((relative[mask] ** 2).mean())) for mask in self.masks.values() if mask.any())
+
+
+RECEIVERS, SENDERS, REFERENCES = 6, 12, 5
+"""Of a grid: receivers of each range of masses, senders at each range of distances, and senders that a gauge is read off."""
+
+
+@cache
+def grid(law: Law, system: System) -> Grid:
+    """The grid of a law, the same on every machine."""
+    rng = np.random.default_rng(2)
+    bodies = drawn_bodies(system)
+    drawn = Pairs(drawn_pairs(law, bodies))
+    masses, charges = Bodies(bodies).mass.ravel(), Bodies(bodies).charge
+    axes = np.linalg.qr(rng.standard_normal((system.dim, system.dim)))[0]
+
+    ranges, away = spans(masses), distances(drawn.r)
+    of_mass = np.repeat(list(ranges), RECEIVERS)
+    m1 = np.concatenate([_spread(rng, *span, RECEIVERS) for span in ranges.values()])
+    q1 = _charges(rng, charges, len(m1), other=0.0)
+    q1 *= np.sign(q1) * np.where(np.arange(len(m1)) % 2, 1, -1)
+    strange = np.arange(len(m1)) % RECEIVERS >= RECEIVERS - 2
+    q1[strange] *= rng.uniform(0.3, 4, strange.sum())
+    low, high = np.quantile(masses, [RARE, 1 - RARE])
+
+    at = np.concatenate([np.repeat(list(away), SENDERS), np.repeat(["beside a threshold"], len(beside_thresholds(law)))])
+    r = np.concatenate([*(_spread(rng, *span, SENDERS) for span in away.values()), beside_thresholds(law)])
+    judged = _crossed(rng, m1, q1, r, masses, charges, axes)
+    clear = np.all([np.abs(r / one - 1) > min(BESIDE) * 0.999 for one in thresholds(law)], axis=0, initial=True)
+    names = {(a, b): np.outer(of_mass == a, at == b) for a in ranges for b in dict.fromkeys(at)}
+    masks = {f"{a}, {b}": mask & clear for (a, b), mask in names.items()}
+    pairs = Pairs(judged)
+    for one in (-1, 1):
+        for two in (-1, 1):
+            masks[f"charges of sign {one:+d} and {two:+d}"] = (np.sign(pairs.q1) == one) & (np.sign(pairs.q2) == two) & clear
+
+    usual = np.quantile(drawn.r, np.linspace(0.3, FAR, REFERENCES))
+    steady = _crossed(rng, m1, q1, usual, np.sqrt(masses), np.abs(charges), axes)
+    references = np.repeat(np.repeat(steady[:, :, None, None], system.dim, axis=2), 2, axis=3)
+    ends = Pairs(references)
+    ends.separation[:] = ends.r[..., None] * axes[:, None] * np.array([1, -1])[:, None]
+    return Grid(
+        judged,
+        references,
+        axes,
+        masks,
+        {name: of_mass == name for name in ranges},
+        (m1 >= low) & (m1 <= high) & ~strange,
+        (r >= away["close"][0]) & (r <= away["far"][1]) & clear,
+    )
+
+
+def _crossed(
+    rng: np.random.Generator,
+    m1: np.ndarray,
+    q1: np.ndarray,
+    r: np.ndarray,
+    masses: np.ndarray,
+    charges: np.ndarray,
+    axes: np.ndarray,
+) -> np.ndarray:
+    """Inputs [receivers, senders, dim+5] of senders at distances r, in random directions, with masses and charges drawn."""
+    pairs = Pairs(np.empty((len(m1), len(r), len(axes) + 5)))
+    line = rng.standard_normal((len(r), len(axes)))
+    line /= np.linalg.norm(line, axis=1, keepdims=True)
+    pairs.r[:], pairs.separation[:] = r, r[:, None] * line
+    light, heavy = np.quantile(masses, [RARE / 5, 1 - RARE / 5])
+    pairs.m1[:], pairs.q1[:] = m1[:, None], q1[:, None]
+    pairs.m2[:] = _spread(rng, light, heavy, len(r))
+    pairs.q2[:] = np.abs(_charges(rng, charges, len(r))) if (charges >= 0).all() else _charges(rng, charges, len(r))
+    return pairs.inputs
+
+
+def beside_thresholds(law: Law) -> np.ndarray:
+    """Distances on either side of the law's thresholds."""
+    return np.array([at * (1 + sign * by) for at in thresholds(law) for by in BESIDE for sign in (-1, 1)])
+
+
+def _charges(rng: np.random.Generator, charges: np.ndarray, count: int, other: float = 0.5) -> np.ndarray:
+    """Charges of either sign, a part of them of other sizes than those of the data: charges of 1 alone excuse q1^3."""
+    sizes = rng.choice(np.abs(charges).ravel(), count) * np.where(rng.random(count) < other, rng.uniform(0.3, 4, count), 1.0)
+    return rng.choice([-1.0, 1.0], count) * sizes
 
 
 def _spread(rng: np.random.Generator, low: float, high: float, count: int) -> np.ndarray:
