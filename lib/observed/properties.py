@@ -55,7 +55,7 @@ def strengths(evidence: Evidence, direction: str = RADIAL, others: np.ndarray | 
     n = int(motion.index.max()) + 1
     if n > MOST_BODIES or n < 3:
         return None
-    receiver = motion.index[evidence.average.indices[evidence.average.indptr[:-1]]]
+    receiver = evidence.body
     size = np.linalg.norm(evidence.target, axis=1)
     weight = 1 / ((evidence.typical + size) * evidence.spread)
     along = edges.line if direction == RADIAL else edges.turned
@@ -75,7 +75,9 @@ def strengths(evidence: Evidence, direction: str = RADIAL, others: np.ndarray | 
     for i in range(n):
         rows = receiver == i
         senders = [j for j in range(n) if j != i]
-        x = np.concatenate([*(blocks[j, rows] for j in senders), others[rows]], axis=-1).reshape(-1, SPLINES * (n - 1) + others.shape[-1])
+        x = np.concatenate([*(blocks[j, rows] for j in senders), others[rows]], axis=-1).reshape(
+            -1, SPLINES * (n - 1) + others.shape[-1]
+        )
         if len(x) < 2 * x.shape[1]:
             return None
         solved = _ridge(x, target[rows].ravel())
@@ -221,7 +223,9 @@ def recognize(found: Strengths, mass: np.ndarray | None) -> Learned | None:
                 continue
             parameters, chi = _fit(pattern, found.matrix, error, off, masses, count, mask)
             cost = chi + count * np.log(off.sum()) + (0 if ties is None else 2 * np.log(off.sum()))
-            pairs = None if ties is None else tuple((int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(ties, 1)), strict=True))
+            pairs = (
+                None if ties is None else tuple((int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(ties, 1)), strict=True))
+            )
             properties = {key: normalized(key, value) for key, value in pattern.properties(parameters, masses).items()}
             learned = Learned(name, properties, pairs, float(chi / max(off.sum() - count, 1)))
             if best is None or cost < best[0]:
@@ -264,7 +268,7 @@ def _fit(
         starts += [np.concatenate([left[:, 0] * values[0] * right[0, 0], right[0, 1:] / right[0, 0]])]
         starts += [rng.standard_normal(count) for _ in range(6)]
     for start in starts:
-        solution = least_squares(lambda p: ((pattern.matrix(p, masses) * mask - matrix)[off] / error), start, max_nfev=200)
+        solution = least_squares(lambda p: (pattern.matrix(p, masses) * mask - matrix)[off] / error, start, max_nfev=200)
         if best is None or solution.cost < best.cost:
             best = solution
     return best.x, 2 * best.cost
@@ -274,4 +278,10 @@ def with_learned(evidence: Evidence, learned: Learned) -> Evidence:
     """The evidence with learned properties as if they had been given."""
     motion = evidence.motion
     values = {name: value[motion.index] for name, value in learned.properties.items()}
-    return replace(evidence, motion=replace(motion, properties={**motion.properties, **values}))
+    ties = motion.ties
+    if learned.ties is not None:
+        n = int(motion.index.max()) + 1
+        ties = np.zeros((n, n), bool)
+        i, j = np.array(learned.ties).T
+        ties[i, j] = ties[j, i] = True
+    return replace(evidence, motion=replace(motion, properties={**motion.properties, **values}, ties=ties))

@@ -87,11 +87,17 @@ def verdict(found: list[Scored], evidence: Evidence, deviation: np.ndarray, dict
         properties={name: {"given": True} for name in evidence.motion.properties},
         noise=float(np.median(deviation)),
         hypotheses=hypotheses.compare(dictionary, structure),
-        held_out_error={"law": error, "structure": structure.error} | ({} if network_error is None else {"network": network_error}),
+        held_out_error={"law": error, "structure": structure.error}
+        | ({} if network_error is None else {"network": network_error}),
         tied_with=tuple(one.text for one in ties),
         confidence=float(frequency) if reason is None else None,
         candidates=tuple(
-            {"law": one.text, "nats_behind": round(one.length - best.length, 1), "held_out_regions": round(region, 2), "source": one.source}
+            {
+                "law": one.text,
+                "nats_behind": round(one.length - best.length, 1),
+                "held_out_regions": round(region, 2),
+                "source": one.source,
+            }
             for one, region in zip(found, regions, strict=True)
         ),
     )
@@ -109,7 +115,9 @@ def is_same(best: Scored, other: Scored) -> bool:
     return float(np.abs(best.fit.residual - other.fit.residual).max()) < SAME
 
 
-def reason_against(best: Scored, ties: list[Scored], left: checks.Residuals, error: float, network_error: float | None) -> str | None:
+def reason_against(
+    best: Scored, ties: list[Scored], left: checks.Residuals, error: float, network_error: float | None
+) -> str | None:
     """Why the best law is not announced; None if it is."""
     if best.law.radial == 0 and best.law.transverse == 0:
         return "no interaction: terms of pairs do not lower the error on held-out data"
@@ -134,7 +142,9 @@ def presented(law: Law, errors: np.ndarray) -> tuple[Law, tuple[Constant, ...]]:
     found = family.with_constants(np.array(values))
     m1 = sympy.Symbol("m1", real=True)
     if any(form.has(1 / m1) for form in (found.radial, found.transverse)):
-        radial, transverse = (sympy.expand(form * m1, deep=False) if form != 0 else form for form in (found.radial, found.transverse))
+        radial, transverse = (
+            sympy.expand(form * m1, deep=False) if form != 0 else form for form in (found.radial, found.transverse)
+        )
         found = replace(found, radial=radial, transverse=transverse, divides_by_mass=True)
     return found, tuple(Constant(f"c{k + 1}", float(v), float(e)) for k, (v, e) in enumerate(zip(values, errors, strict=True)))
 

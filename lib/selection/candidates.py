@@ -26,9 +26,7 @@ class Candidate:
     source: str
 
 
-def composed(
-    profiles_of: list[Profile], forms: list[sympy.Expr], single: dict[SingleTerm, float], dim: int, order: int
-) -> Law:
+def composed(profiles_of: list[Profile], forms: list[sympy.Expr], single: dict[SingleTerm, float], dim: int, order: int) -> Law:
     """The law of pair terms with formulas for their functions of the distance, and single terms with coefficients."""
     parts: dict[str, sympy.Expr] = {"radial": sympy.S.Zero, "transverse": sympy.S.Zero}
     for profile, form in zip(profiles_of, forms, strict=True):

@@ -93,5 +93,7 @@ def choose(candidates: list[Candidate], evidence: Evidence) -> tuple[list[Scored
         deviation = noise(found[0].fit, evidence)
         found = score(again(found[:KEPT]), evidence, deviation)
         near = [one for one in found[:IMPROVED] if one.length < found[0].length + BEHIND]
-        found = sorted([*(shortened(one, evidence, deviation) for one in near), *found[len(near) :]], key=lambda one: one.length)
+        found = sorted(
+            [*(shortened(one, evidence, deviation) for one in near), *found[len(near) :]], key=lambda one: one.length
+        )
     return score(again(found), evidence, deviation), deviation

@@ -26,6 +26,10 @@ class Evidence:
     """[rows], integers: trajectories, or stretches of time of one trajectory. What is held out is held out by groups."""
     average: sparse.csr_matrix
     """[rows, bodies], weights of the bodies' rates."""
+    body: np.ndarray
+    """[rows], which body of its trajectory."""
+    time: np.ndarray
+    """[rows], numbers: rows of one group and one time belong together."""
     spread: np.ndarray
     """[rows], standard deviation of a row's noise relative to other rows."""
     successor: np.ndarray
@@ -39,7 +43,15 @@ class Evidence:
         known = np.flatnonzero(np.isfinite(rates).all(axis=1))
         average = sparse.csr_matrix((np.ones(len(known)), (np.arange(len(known)), known)), (len(known), count))
         return cls(
-            motion, rates[known].astype(float), group[known], average, np.ones(len(known)), _successors(motion, known), order
+            motion,
+            rates[known].astype(float),
+            group[known],
+            average,
+            motion.index[known],
+            motion.snapshot[known],
+            np.ones(len(known)),
+            _successors(motion, known),
+            order,
         )
 
     @cached_property
@@ -68,6 +80,8 @@ class Evidence:
             target=self.target[rows],
             group=self.group[rows],
             average=average[:, np.flatnonzero(kept)],
+            body=self.body[rows],
+            time=self.time[rows],
             spread=self.spread[rows],
             successor=np.where(following >= 0, place[following], -1),
         )
@@ -82,6 +96,13 @@ class Evidence:
         count = max(20, int(len(snapshots) * edges / total))
         chosen = np.random.default_rng(seed).permutation(snapshots)[:count]
         return self.take(np.isin(first, chosen))
+
+    def centred(self) -> Evidence:
+        """The same less the mean over the bodies of each time: what is known where the frame itself accelerates."""
+        number = np.unique(np.stack([self.group, self.time]), axis=1, return_inverse=True)[1].ravel()
+        ones = sparse.csr_matrix((np.ones(len(number)), (number, np.arange(len(number)))))
+        mean = ones.T @ sparse.diags(1 / np.bincount(number)) @ ones
+        return replace(self, target=self.target - mean @ self.target, average=(self.average - mean @ self.average).tocsr())
 
     def folds(self, count: int = 5) -> np.ndarray:
         """[rows], the fold that each row is of: groups are dealt out in turn."""

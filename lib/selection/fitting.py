@@ -229,7 +229,10 @@ def deviations(evidence: Evidence, residual: np.ndarray, prediction: np.ndarray)
     def error(logs: np.ndarray) -> np.ndarray:
         return np.log(np.exp(2 * logs[0]) + np.exp(2 * logs[1]) * x) - np.log(y)
 
-    starts = [np.log([np.sqrt(y.min()), 1e-9]), np.log([np.sqrt(y.min()), np.sqrt(np.median(y / np.maximum(x, 1e-300))) + 1e-9])]
+    starts = [
+        np.log([np.sqrt(y.min()), 1e-9]),
+        np.log([np.sqrt(y.min()), np.sqrt(np.median(y / np.maximum(x, 1e-300))) + 1e-9]),
+    ]
     best = min((least_squares(error, start, loss="soft_l1", max_nfev=100) for start in starts), key=lambda one: one.cost)
     return evidence.spread * np.sqrt(np.exp(2 * best.x[0]) + np.exp(2 * best.x[1]) * size**2)
 

@@ -99,14 +99,14 @@ FORMS: Registry[Form] = Registry(
             lambda low, high: [(k, p) for k in np.geomspace(1, 30, 8) / high for p in (-2.0, -1.0)],
         ),
         "saturating": Form(
-            lambda r, p, l: [r**p / (r**p + l**p)], lambda low, high: [(p, l) for p in (1.0, 2.0, 4.0) for l in _lengths(low, high)]
+            lambda r, p, l: [r**p / (r**p + l**p)],
+            lambda low, high: [(p, l) for p in (1.0, 2.0, 4.0) for l in _lengths(low, high)],
         ),
         "Lorentzian power": Form(
-            lambda r, p, l: [r / (r**2 + l**2) ** p], lambda low, high: [(p, l) for p in (0.5, 1.0, 1.5, 2.0) for l in _lengths(low, high)]
+            lambda r, p, l: [r / (r**2 + l**2) ** p],
+            lambda low, high: [(p, l) for p in (0.5, 1.0, 1.5, 2.0) for l in _lengths(low, high)],
         ),
-        "hyperbolic tangent": Form(
-            lambda r, l: [sympy.tanh(r / l)], lambda low, high: [(l,) for l in _lengths(low, high)]
-        ),
+        "hyperbolic tangent": Form(lambda r, l: [sympy.tanh(r / l)], lambda low, high: [(l,) for l in _lengths(low, high)]),
         "quadratic": Form(lambda r: [sympy.Integer(1), r, r**2]),
         "cubic": Form(lambda r: [r, r**2, r**3]),
         "odd cubic": Form(lambda r: [r, r**3]),

@@ -83,7 +83,9 @@ class Dictionary:
             if isinstance(term, PairTerm):
                 along = edges.line if term.direction == RADIAL else edges.turned
                 w = term.weight(pairs)
-                parts = [(evidence.sums.multiply((w * along[:, k])[None, :]).tocsr() @ splines).toarray() for k in range(motion.dim)]
+                parts = [
+                    (evidence.sums.multiply((w * along[:, k])[None, :]).tocsr() @ splines).toarray() for k in range(motion.dim)
+                ]
                 block = np.stack(parts, axis=1)
             else:
                 block = (evidence.average @ single_columns(term, motion))[..., None]
@@ -100,7 +102,11 @@ class Dictionary:
 
     def numbers(self, chosen: list[int]) -> np.ndarray:
         """Columns of the chosen terms."""
-        return np.concatenate([np.arange(self.columns[k].start, self.columns[k].stop) for k in chosen]) if chosen else np.array([], int)
+        return (
+            np.concatenate([np.arange(self.columns[k].start, self.columns[k].stop) for k in chosen])
+            if chosen
+            else np.array([], int)
+        )
 
     @cached_property
     def total(self) -> tuple[np.ndarray, np.ndarray]:
