@@ -43,9 +43,7 @@ def discover(recording: Recording) -> Discovery:
     reach = reach_of(recording)
     orders = {order: evidence_of(recording, order, reach) for order in (2, 1)}
     best = {order: Prepared.of(one) for order, one in orders.items() if len(one.target)}
-    learned = {
-        order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()
-    }
+    learned = {order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()}
     errors = {order: learned[order][1].error if learned[order] else best[order].error for order in best}
     order = min(errors, key=lambda one: errors[one])
     found = learned[order]

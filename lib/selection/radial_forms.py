@@ -168,7 +168,9 @@ class _Best:
     error: float
 
 
-def _with(functions: Basis, names: list[str], known: dict[str, sympy.Expr], r: sympy.Expr, *rest: sympy.Expr) -> list[sympy.Expr]:
+def _with(
+    functions: Basis, names: list[str], known: dict[str, sympy.Expr], r: sympy.Expr, *rest: sympy.Expr
+) -> list[sympy.Expr]:
     """The functions with some of their inner constants known."""
     supply = iter(rest)
     return functions(r, *(known[name] if name in known else next(supply) for name in names))
