@@ -63,14 +63,15 @@ def _net(model: PairNetwork, tensors: tuple[torch.Tensor, ...]) -> torch.Tensor:
     return (model(r, receiver, sender)[..., None] * u).unflatten(-2, (n, n - 1)).sum(dim=-2)
 
 
-def train(system: System, steps: int, seed: int = 0) -> Trained:
-    """Adam on the mean over bodies of |error| / rms acceleration of the body."""
+def train(system: System, graphs: int, seed: int = 0) -> Trained:
+    """Adam on the mean over bodies of |error| / rms acceleration of the body, until so many graphs are seen."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model = PairNetwork(system.n)
     u, r, receiver, sender = _tensors(system.places, torch.float32)
     target = torch.as_tensor(system.acceleration, dtype=torch.float32)
     size = torch.as_tensor(system.size, dtype=torch.float32)[:, None]
+    steps = max(2, graphs // BATCH)
     optimizer = torch.optim.Adam(model.parameters())
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
     for _ in range(steps):

@@ -10,10 +10,13 @@ from importlib.resources import files
 from typing import Protocol
 
 import numpy as np
+import sympy
 from scipy.integrate import solve_ivp
 
+from lib.distillation.expressions import parse
 from lib.errors import InputError
-from lib.many_body.strengths import Hypothesis, System
+from lib.many_body.strengths import Errors, Fit, Hypothesis, Judged, System, symbol, with_numbers
+from lib.selection.law import Announcement, Constant, Law, body_names, pair_names
 
 AU = 149_597_870.7
 """km."""
@@ -110,6 +113,10 @@ def plus(base: str, name: str, constants: dict[str, float], **parts: str | tuple
     return Hypothesis(name, **{"radial": base, **parts}, start=POWER | constants)
 
 
+PLAIN = 4
+"""Place of the power law with the sender's strength among the hypotheses, from which those that extend it begin."""
+
+
 def hypotheses() -> list[Hypothesis]:
     """All that are compared: what a pair's force depends on, and what else may act."""
     power = "-k*m2/r**p"
@@ -173,3 +180,110 @@ def followed(
     if not found.success:
         raise ArithmeticError(f"the integration ended early: {found.message}")
     return found.y.T.reshape(len(times), 2, *shape)[:, 0]
+
+
+DETERMINED = 3
+"""A strength is determined if it is so many of its standard errors or more."""
+
+
+def strengths_record(found: Fit, errors: Errors) -> dict[str, list]:
+    """Learned strengths relative to the Sun's, and of those that the data do not determine the bound that they give."""
+    deviations = errors.total[: len(BODIES)]
+    determined = np.abs(found.strengths) >= DETERMINED * deviations
+    return {
+        "given": False,
+        "bodies": list(BODIES),
+        "values": found.strengths.tolist(),
+        "standard_errors": deviations.tolist(),
+        "determined": determined.tolist(),
+        "at_most": [
+            None if known else float(value + 2 * deviation)
+            for value, deviation, known in zip(found.strengths, deviations, determined, strict=True)
+        ],
+    }
+
+
+def reciprocity(found: Fit, system: System) -> float:
+    """|sum_i m_i a_i| relative to the largest |m_i a_i|, root mean squares over time: zero where action equals reaction."""
+    pulls = found.strengths[:, None] * system.acceleration
+    return float(np.sqrt((pulls.sum(axis=1) ** 2).mean() / (pulls**2).mean(axis=(0, 2)).max()))
+
+
+def announcement(
+    law: Fit,
+    law_errors: Errors,
+    found: Fit,
+    errors: Errors,
+    chosen: Judged,
+    tied: list[Judged],
+    judged: list[Judged],
+    system: System,
+    held_out_error: dict[str, float],
+) -> Announcement:
+    """What is announced: the leading law; the whole formula that it belongs to stands with the hypotheses.
+
+    `law` and `found` are fits of both to all data; `judged` are the formulas compared, fitted to early times.
+    """
+    n = len(BODIES)
+    formula = with_numbers(law.hypothesis, {name: float(f"{value:.12g}") for name, value in law.constants.items()})
+    names = list(law.constants)
+    constants = [Constant(name, law.constants[name], float(law_errors.total[n + k])) for k, name in enumerate(names)]
+    told = {
+        one.fit.hypothesis.name: {
+            "radial": one.fit.hypothesis.radial,
+            "held_out_misfit": one.relative_misfit,
+            "nats_longer": one.length - chosen.length,
+        }
+        for one in sorted(judged, key=lambda one: one.length)
+    }
+    whole = found.hypothesis
+    return Announcement(
+        announced=True,
+        law=Law(3, parse(formula.radial, pair_names(["mass"])), single=_single(formula)),
+        constants=tuple(constants),
+        properties={"mass": strengths_record(found, errors)},
+        noise=float(np.exp(np.log(found.misfit).mean())),
+        hypotheses={
+            "formula": {
+                "radial": whole.radial,
+                "along_relative_velocity": whole.along,
+                "single": list(whole.single),
+                "constants": [
+                    {"name": name, "value": value, "standard_error": float(error)}
+                    for (name, value), error in zip(found.constants.items(), errors.total[n:], strict=True)
+                ],
+                "note": "terms that the announced law leaves out are below one millionth of every body's acceleration",
+            },
+            "central": {"holds": law.hypothesis.along == law.hypothesis.normal == "0"},
+            "reciprocal": {
+                "holds": None,
+                "sum_of_pulls": reciprocity(found, system),
+                "note": "accelerations do not tell inertia; if it is proportional to strength, action equals reaction",
+            },
+        },
+        frame="inertial",
+        held_out_error=held_out_error,
+        tied_with=tuple(one.fit.hypothesis.radial for one in tied),
+        candidates=tuple({"name": name, **values} for name, values in told.items()),
+    )
+
+
+def _single(formula: Hypothesis) -> tuple:
+    parts = tuple(parse(text, body_names(3, ["mass"])) for text in formula.single)
+    return parts if any(one != 0 for one in parts) else ()
+
+
+def exponent(law: Fit) -> float | None:
+    """p where the radial formula is a constant times m2 / r^p, else None."""
+    r, m2 = symbol("r"), symbol("m2")
+    p = sympy.simplify(-r * law.hypothesis.pair_formulas[0].diff(r) / law.hypothesis.pair_formulas[0])
+    rest = sympy.simplify(law.hypothesis.pair_formulas[0] * r**p / m2)
+    names = rest.free_symbols | p.free_symbols
+    return float(p.subs({symbol(k): v for k, v in law.constants.items()})) if not names & {r, m2, symbol("m1")} else None
+
+
+def knots(system: System, count: int = 10) -> np.ndarray:
+    """Distances at which a force of any shape is free: the ends of the widest gap between pairs, and evenly in log r beyond."""
+    distances = np.sort(system.places.inputs[0].ravel())
+    gap = np.diff(np.log(distances)).argmax()
+    return np.r_[distances[0], distances[gap], np.geomspace(distances[gap + 1], distances[-1], count)]

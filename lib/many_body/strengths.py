@@ -388,25 +388,28 @@ def standard_errors(found: Fit, system: System, blocks: int, draws: int = 500, s
     return Errors(of_time, of_bodies)
 
 
-def simplified(found: Fit, errors: Errors) -> Hypothesis:
-    """The formula with each constant that lies within two standard errors of a whole number replaced by that number."""
+def simplified(found: Fit, errors: Errors) -> list[Hypothesis]:
+    """The formula with constants that lie within two standard errors of a whole number replaced by it: all, then each alone."""
     deviations = errors.total[len(found.strengths) :]
     whole = {
         name: round(value)
         for (name, value), deviation in zip(found.constants.items(), deviations, strict=True)
         if abs(value - round(value)) <= 2 * deviation
     }
-    formula = found.hypothesis
+    choices = [whole, *({name: value} for name, value in whole.items())]
+    return [with_numbers(found.hypothesis, one) for one in choices[: None if len(whole) > 1 else len(whole)]]
+
+
+def with_numbers(hypothesis: Hypothesis, numbers: Mapping[str, float]) -> Hypothesis:
+    """A formula in which some constants are numbers."""
 
     def put(one: sympy.Expr) -> str:
-        return str(one.subs({symbol(name): sympy.Integer(value) for name, value in whole.items()}))
+        return str(one.subs({symbol(name): sympy.sympify(value) for name, value in numbers.items()}))
 
-    radial, along, normal = map(put, formula.pair_formulas)
-    single = tuple(map(put, formula.single_formulas))
-    left = {name: value for name, value in formula.start.items() if name not in whole}
-    return Hypothesis(
-        ", ".join([formula.name, *(f"{name} = {value}" for name, value in whole.items())]), radial, left, along, normal, single
-    )
+    radial, along, normal = map(put, hypothesis.pair_formulas)
+    left = {name: value for name, value in hypothesis.start.items() if name not in numbers}
+    name = ", ".join([hypothesis.name, *(f"{name} = {value:g}" for name, value in numbers.items())])
+    return Hypothesis(name, radial, left, along, normal, tuple(map(put, hypothesis.single_formulas)))
 
 
 def leading(found: Fit, system: System) -> Hypothesis:
