@@ -178,7 +178,7 @@ def accelerations(hypothesis: Hypothesis, point: np.ndarray, places: Places) -> 
     with np.errstate(all="ignore"):
         found = of_pairs(*places.inputs, strengths[places.receiver], strengths[places.sender], *constants)
         alone = of_bodies(*places.components, strengths, *constants)
-    return places.summed(found) + places.own(alone)
+        return places.summed(found) + places.own(alone)
 
 
 def slopes(hypothesis: Hypothesis, point: np.ndarray, places: Places) -> np.ndarray:
@@ -353,6 +353,10 @@ class Errors:
     def total(self) -> np.ndarray:
         """Both added in quadrature."""
         return np.hypot(self.of_time, self.of_bodies)
+
+    def of(self, constant: str, found: Fit) -> float:
+        """Of one constant of the fit that they belong to."""
+        return float(self.total[len(found.strengths) + list(found.constants).index(constant)])
 
 
 def standard_errors(found: Fit, system: System, blocks: int, draws: int = 500, seed: int = 0) -> Errors:
