@@ -71,6 +71,28 @@ IMPOSTORS = {
 }
 
 
+NEAR_MISSES = {
+    "r^-1.02 for r^-1": ("r1", "m1*m2/(r*r**1.02)"),
+    "r^-1.9 for r^-2": ("r2", "m1*m2/r**2.9"),
+    "masses shifted": ("r1", "(m1 + 0.05)*(m2 + 0.05)/r**2"),
+    "a Yukawa length of 100": ("r1", "m1*m2*exp(-r/100)/r**2"),
+    "a rest length off by 3%": ("spring", "(r - 0.96)/r"),
+    "a quintic in the sender's mass": ("r2", "m1*(m2 + 0.002*m2**3 - 0.00001*m2**5)/r**3"),
+    "a pole inside the data": ("spring", "(r - 0.99 + 0.01/(r - 2.2))/r"),
+    "a softening that no simulation had": ("r2", "m1*m2/(r*(r + 0.04)**2)"),
+    "close pairs alone": ("r2", "m1*m2/(r**3 + 0.002)"),
+    "an offset that tells the sender": ("charge", "q1*q2/r**3 + 0.02*q2/(dx + dy)"),
+}
+
+
+@pytest.mark.parametrize("miss", NEAR_MISSES)
+@pytest.mark.parametrize("gauge", FACTOR)
+def test_near_misses_are_the_law_in_no_gauge(miss, gauge):
+    law, form = NEAR_MISSES[miss]
+    found = match(f"0.3 + {FACTOR[gauge]}*({ROWS[0]})*({form})", System(law, 2))
+    assert not any(one.accepted for one in found.values()) and found["other"].reason
+
+
 @pytest.mark.parametrize("impostor", IMPOSTORS)
 def test_impostors_are_rejected(impostor):
     law, radial = IMPOSTORS[impostor]
