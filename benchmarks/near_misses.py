@@ -279,15 +279,15 @@ def _single(form: Form, rng: Draw) -> str:
     return "another part of single bodies"
 
 
-def _step(form: Form, rng: Draw) -> str:
-    sharp = sympy.Float(rng.uniform(5, 100))
+def _step(form: Form, rng: Draw, sharpest: float = 100, slope: tuple[float, float] = (5e-4, 0.01)) -> str:
+    sharp, within = sympy.Float(rng.uniform(5, sharpest)), sympy.Float(rng.uniform(*slope))
     kind = rng.integers(3)
     if kind == 0:
         form.step = lambda force, at: force * (1 + sympy.tanh(sharp * (R - at))) / 2
     elif kind == 1:
         form.step = lambda force, at: force
     else:
-        form.step = lambda force, at: sympy.Piecewise((sympy.Float(0.01 * sharp / 100) * R, at > R), (force, True))
+        form.step = lambda force, at: sympy.Piecewise((within * R, at > R), (force, True))
     return "another step"
 
 
@@ -446,7 +446,7 @@ def _message_miss(system: System, rng: Draw) -> tuple[Form, str]:
     kinds += [constant] if springs or system.law == "superposition" else []
     kinds += [] if system.law.startswith("string") else [mass, powers]
     if system.law == "discontinuous":
-        kinds += [lambda: _step(form, rng)]
+        kinds += [lambda: _step(form, rng, 40, (0.1, 1))]
     return form, kinds[rng.integers(len(kinds))]()
 
 
@@ -484,6 +484,8 @@ def judged_messages(count: int, seed: int = 0) -> pd.DataFrame:
         form, kind = (true_form(system, rng), "true form") if k % 2 else _message_miss(system, rng)
         if form.errors:  # of which messages have none
             form = truth(system)
+        # the others are told relative to it
+        form.constants["constant"] = truth(system).constants["constant"]
         text, gauge = message(form, rng)
         found = match(text, system)
         right = found[gauge].accepted if k % 2 else found["other"].accepted

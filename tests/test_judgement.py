@@ -120,6 +120,6 @@ def test_a_field_s_formula_is_its_energy(name):
 
 @pytest.mark.parametrize(("judge_all", "seed"), [(near_misses.judged, 1), (near_misses.judged_messages, 2)])
 def test_near_misses_of_every_law_are_told_from_true_forms(judge_all, seed):
-    table = judge_all(42, seed)
+    table = judge_all(28, seed)
     due = table["kind"].map(lambda kind: "right" if kind == "true form" else "wrong")
     assert table[table["outcome"] != due].to_dict("records") == []
