@@ -39,6 +39,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line of `./run_all.sh`."""
     parser = argparse.ArgumentParser(
         prog="./run_all.sh",
+        allow_abbrev=False,  # `lib.pipeline.extras` knows whole words
         description="Every table and figure, from the released weights. Killed, it goes on where it was; "
         "run again, it does only what changed.",
         epilog=f"released: {', '.join(RELEASED)}; variants: {', '.join(VARIANTS)}",
