@@ -17,8 +17,9 @@ g and h are one number for each receiver, and nothing is fitted to the pairs tha
 within the range of the data, for any receiver, and everything else follows from the member. So a form that leaves the law
 beyond the data, or for close pairs, is found out.
 
-The gauge is `force` or `acceleration` where g is a constant, or a constant over m_1, to `CONSTANT` in each range of masses,
-and `other` where it is any other function of the receiver that does not change its sign within the range of the data.
+The gauge is `force` or `acceleration` where g is a constant, or a constant over m_1, to `CONSTANT` in each range of masses
+and `EXPONENT` in the power of m_1; and `other` where it is any other function of the receiver that does not change its sign
+within the range of the data.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from scipy.optimize import least_squares
 
 from lib.distillation import law_family, regions
 from lib.distillation.expressions import evaluate, parse
-from lib.distillation.likeness import CONSTANT, FAR, MEMBER, Unlike, check_parameter
+from lib.distillation.likeness import CONSTANT, EXPONENT, FAR, MEMBER, Unlike, check_parameter
 from lib.distillation.regions import Grid
+from lib.distillation.unexplained import unexplained
 from lib.physics.forces import Pairs, input_names
 from lib.physics.laws import SOFTENING, Law, get_law
 from lib.runs import System
@@ -69,13 +71,6 @@ class Match:
 def unit(vector: np.ndarray) -> np.ndarray:
     """A vector divided by its length."""
     return vector / max(np.linalg.norm(vector), 1e-300)
-
-
-def unexplained(true: np.ndarray, fitted: np.ndarray, centre: np.ndarray) -> float:
-    """SSE/SST about a centre; infinite where anything is not finite or nothing varies."""
-    total = ((true - centre) ** 2).sum()
-    fraction = ((true - fitted) ** 2).sum() / total if total > 0 else np.inf
-    return float(fraction) if np.isfinite(fraction) else np.inf
 
 
 @dataclass(frozen=True)
@@ -181,6 +176,10 @@ def _gauge_of(slopes: np.ndarray, grid: Grid) -> tuple[str, np.ndarray, np.ndarr
         if power is None:
             continue
         constant = g / grid.mass**power
+        if grid.masses_vary and (constant * constant[0] > 0).all():
+            # an exponent within tolerance
+            off = np.polyfit(np.log(grid.mass), np.log(np.abs(constant)), 1)[0]
+            constant = constant / grid.mass ** np.clip(off, -EXPONENT, EXPONENT)
         level = np.median(constant[grid.within])
         if level != 0 and all(
             np.sqrt(((constant[mask] / level - 1) ** 2).mean()) <= CONSTANT for mask in grid.receivers.values()

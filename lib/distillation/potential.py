@@ -20,8 +20,8 @@ import sympy
 import torch
 
 from lib.distillation.expressions import evaluate, parse
-from lib.distillation.matching import unexplained
 from lib.distillation.probes import Probe
+from lib.distillation.unexplained import unexplained
 from lib.errors import InputError
 from lib.messages.extraction import CLOSE_PAIR_QUANTILE, inliers
 from lib.network.hamiltonian import HamiltonianNetwork
