@@ -16,7 +16,7 @@ START = "-1.05*r**(-0.97)"
 
 @pytest.fixture(scope="module")
 def planted():
-    return motion("r1", count=24, times=48, n=3, dt=0.03, seed=3)
+    return motion("r1", count=24, times=32, n=2, dt=0.03, seed=3)
 
 
 def law_of(text, names=("r",), **more):
@@ -29,7 +29,7 @@ def scores(fit, truth):
 
 def test_constants_come_back_within_their_errors(planted):
     sigma = 1e-3 * planted[1].std()
-    found = [shoot(law_of(START), recording(planted, sigma, seed=seed)) for seed in range(6)]
+    found = [shoot(law_of(START), recording(planted, sigma, seed=seed)) for seed in range(5)]
     z = np.array([scores(fit, (-1, -1)) for fit in found])
     assert np.abs(z).max() < 3.5
     assert 0.4 < np.sqrt((z**2).mean()) < 1.7
@@ -64,17 +64,17 @@ def test_held_constants_stay(planted):
 
 def test_first_order_motion_in_a_box():
     box = np.array([3.0, 3.0])
-    exact = motion("repulsion", count=24, times=40, n=3, dt=0.03, order=1, box=box, seed=5)
+    exact = motion("soft", count=24, times=24, n=2, dt=0.03, order=1, box=box, seed=5)
     measured = recording(exact, 1e-3, box=box)
-    fit = shoot(law_of("0.45/(r + 0.12)", order=1), measured)
-    assert np.abs(scores(fit, (0.5, 0.1))).max() < 3.5
+    fit = shoot(law_of("-1.1*r/(r**2 + 0.28)**1.5", order=1), measured)
+    assert np.abs(scores(fit, (-1, 0.3, 1.5))[:2]).max() < 3.5
 
 
 def test_scalars_of_bodies_are_found_and_what_is_free_is_said(planted):
     """1/r between bodies whose senders' strengths are unknown: only their product with the constant is determined."""
     measured = recording(planted, 1e-3)
     law = law_of("-1.0*m2/r", ("r", "m1", "m2"))
-    guess = {"mass": np.array([0.9, 1.1, 1.0])}
+    guess = {"mass": np.array([0.9, 1.1])}
     free = shoot(law, measured, guess)
     assert free.constants[0].standard_error is None and np.isnan(free.scalar_errors["mass"]).all()
     fixed = shoot(law, measured, guess, held=frozenset([0]))

@@ -52,7 +52,7 @@ FEW = 20
 """With fewer trajectories the sandwich estimate takes segments for independent instead."""
 UNDETERMINED = 1e-9
 """Relative size of an eigenvalue of the information that the data do not determine."""
-BATCH = 64
+BATCH = 32
 """Segments integrated at once."""
 
 
