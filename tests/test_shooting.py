@@ -84,5 +84,5 @@ def test_scalars_of_bodies_are_found_and_what_is_free_is_said(planted):
 
 def test_too_short_for_any_fit():
     one = Experiment(np.arange(3.0), np.random.default_rng(0).random((3, 2, 2)), None, None, {}, ("a", "b"))
-    with pytest.raises(InputError, match="long enough"):
+    with pytest.raises(InputError, match="too short"):
         shoot(law_of(START), Recording((one,), None, ()))

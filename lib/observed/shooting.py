@@ -31,9 +31,12 @@ from lib.selection.law import Constant, Law, body_names, pair_names
 
 jax.config.update("jax_enable_x64", True)
 
-LENGTH = 2.0
-"""Duration of a segment, in time scales of the motion: long ones tell more of the constants, and are harder to follow."""
-SHORTEST, LONGEST = 8, 48
+LENGTHS = (2.0, 4.0, 8.0)
+"""Durations of segments, in time scales of the motion, one fit after the other: long ones tell more of the constants, and are
+followed only by constants that are nearly right."""
+ASTRAY = 1.05
+"""A longer segment's fit is taken if its residuals are not larger than this many times those of the shorter one's."""
+SHORTEST, LONGEST = 8, 120
 """Measured times of a segment."""
 WORK = 6e6
 """Segments x times x pairs x derivatives in one iteration; of more segments a random part is taken."""
@@ -45,6 +48,8 @@ LEAST_NOISE = 1e-7
 """In parts of the spread: exact data are not followed more closely."""
 OUTLIER = 4.0
 """Residuals of so many standard deviations count half (Cauchy's loss)."""
+LOOSE = 100.0
+"""Times `OUTLIER` in the first iteration, a quarter of it in each further one."""
 ITERATIONS = 40
 CONVERGED = 0.02
 """Standard errors by which an iteration moves the constants at last."""
@@ -428,18 +433,28 @@ def shoot(
     ways = smooth(experiments, noises["position"], box=recording.box)
     rates = smooth(experiments, noises["velocity"], "velocity") if "velocity" in noises else ways
     interval = float(np.median([interval_of(one.time) for one in experiments]))
-    length = int(np.clip(LENGTH * min(time_scale(ways, law.order), 1e3 * interval) / interval, SHORTEST, LONGEST))
-    segments = _segments(recording, law.order, noises, ways, rates, length, names)
-    if segments is None:
-        raise InputError("no stretch of a trajectory is long enough for a fit to its positions")
+    scale = min(time_scale(ways, law.order), LONGEST * interval) / interval
     parameters = np.concatenate([values, *(np.asarray(one, float) for one in scalars.values())])
     free = np.ones(len(parameters), bool)
     free[: len(values)] = ~in_conditions(forms, symbols) & [k not in held for k in range(len(values))]
-    segments = _affordable(segments, int(free.sum()), seed)
-    kept = _followed(model, parameters, segments)
-    if not len(kept.time):
-        raise InputError("the law is not followed from any measured state: it diverges, or its steps are too coarse")
-    fitted = _fit(model, parameters, free, kept)
+    lengths = dict.fromkeys(int(np.clip(each * scale, SHORTEST, LONGEST)) for each in LENGTHS)
+    best: tuple[_Fitted, _Segments, int] | None = None
+    for length in lengths:
+        segments = _segments(recording, law.order, noises, ways, rates, length, names)
+        if segments is None:
+            break
+        segments = _affordable(segments, int(free.sum()), seed)
+        kept = _followed(model, parameters, segments)
+        if not len(kept.time):
+            break
+        fitted = _fit(model, parameters, free, kept)
+        # what long segments leave must be the same noise, or some of them went astray
+        if best is not None and not (fitted.scale < ASTRAY * best[0].scale and len(kept.time) > len(segments.time) / 2):
+            break
+        best, parameters = (fitted, kept, len(segments.time) - len(kept.time)), fitted.parameters
+    if best is None:
+        raise InputError("positions cannot be followed through this law: trajectories are too short, or it diverges")
+    fitted, kept, left_out = best
     found = dict(zip(symbols, map(sympy.Float, fitted.parameters[: len(values)]), strict=True))
     radial, transverse, *single = [form.xreplace(found) for form in forms]
     errors = np.sqrt(np.where(fitted.determined, np.diag(fitted.covariance), np.nan))
@@ -457,7 +472,7 @@ def shoot(
         fitted.scale * noises["position"],
         int((kept.weight > 0).sum()) * law.dim,
         len(kept.time),
-        len(segments.time) - len(kept.time),
+        left_out,
         fitted.converged,
     )
 
@@ -501,8 +516,10 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
 
     now = _residuals(model, parameters, starts, segments)
     damping, converged = 1e-3, False
-    for _ in range(ITERATIONS):
-        scale = scale_of(now)
+    for iteration in range(ITERATIONS):
+        # outliers count in full at first: a state guessed from one would else be held for right, and the rest for outliers
+        loose = max(LOOSE / 4**iteration, 1.0)
+        scale = loose * scale_of(now)
         cost = _cost(now, scale)
         equations = _equations(model, parameters, starts, segments, scale)
         moved = False
@@ -518,11 +535,14 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
             moved = _cost(then, scale) <= cost
             damping = damping / 10 if moved else damping * 10
         if not moved:
-            converged = True  # no step of any length is better
-            break
+            damping = 1e-3
+            if loose == 1:
+                converged = True  # no step of any length is better
+                break
+            continue
         parameters, starts, now = parameters + change, states, then
         step = change[free] @ information[np.ix_(free, free)] @ change[free]
-        if damping < 1e-3 and np.sqrt(max(step, 0.0)) < CONVERGED * scale:
+        if loose == 1 and damping < 1e-3 and np.sqrt(max(step, 0.0)) < CONVERGED * scale:
             converged = True
             break
     scale = scale_of(now)
