@@ -114,17 +114,15 @@ def _pairs(radial: sympy.Expr, source: str, evidence: Evidence, weight: np.ndarr
     if {str(s) for s in radial.free_symbols} - set(names):
         return
     receiver = {sympy.Symbol(f"{symbol_of(name)}1", real=True): name for name in motion.properties}
-    typical = {symbol: sympy.Float(np.median(np.abs(motion.properties[name]))) for symbol, name in receiver.items()}
-    powers = [(symbol, (0, -1) if name == "mass" else (0, 1)) for symbol, name in receiver.items()]
-    by_mass = [{symbol: power for symbol, power in powers if symbol_of("mass") in str(symbol)}]
-    choices = [(radial, {symbol: k}) for symbol, some in powers if symbol in by_mass[0] for k in some] or [(radial, {})]
+    powers = [[symbol**k for k in ((0, -1) if name == "mass" else (0, 1))] for symbol, name in receiver.items()]
+    choices = [(radial, sympy.S.One)]
+    if "mass" in motion.properties:
+        choices.append((radial, 1 / sympy.Symbol(f"{symbol_of('mass')}1", real=True)))
     if radial.free_symbols & set(receiver):
-        bare = radial.xreplace(typical)
-        choices += [
-            (bare, dict(zip(receiver, some, strict=True))) for some in itertools.product(*(some for _, some in powers))
-        ]
-    for form, factors in choices:
-        whole = form * sympy.Mul(*(symbol**power for symbol, power in factors.items()))
+        typical = {symbol: sympy.Float(np.median(np.abs(motion.properties[name]))) for symbol, name in receiver.items()}
+        choices += [(radial.xreplace(typical), sympy.Mul(*some)) for some in itertools.product(*powers)]
+    for form, factor in choices:
+        whole = form * factor
         values = evaluate(whole, inputs, names)
         if np.isfinite(values).all() and np.any(values != 0):
             along = np.stack([evidence.sums @ (values * one) for one in motion.edges.line.T], axis=1)

@@ -17,18 +17,20 @@ from lib.selection.evidence import Evidence
 from lib.selection.motion import Motion
 
 TRAJECTORIES = 300
-"""Of the training split, the first so many are seen, or all if there are fewer."""
+"""Of the training split, the first so many are seen, or all if there are fewer ..."""
+EVERY = 4
+"""... and of their snapshots one in so many."""
 NOISE_SEED = 0
 
 
 def trajectories_of(system: System, profile: str, n: int = 4) -> Trajectories:
-    """The first `TRAJECTORIES` of the training split, simulated if they are not on disk."""
+    """What is seen of the training split, simulated if it is not on disk."""
     count = min(TRAJECTORIES, get_profile(profile).trajectories["train"])
-    wanted = datasets.identity(system, n=n) | datasets.draw(0, SPLITS["train"], count)
+    wanted = datasets.identity(system, n=n, every=EVERY) | datasets.draw(0, SPLITS["train"], count)
     path = paths.dataset(system, "evidence", profile)
 
     def made() -> tuple[Arrays, Record]:
-        found = datasets.make(system, count, n=n, stream=SPLITS["train"], label=f"{system} evidence")
+        found = datasets.make(system, count, n=n, every=EVERY, stream=SPLITS["train"], label=f"{system} evidence")
         return found.arrays(), found.record
 
     arrays, record = load_or_make(path, wanted, made)
