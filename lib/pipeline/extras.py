@@ -20,7 +20,7 @@ class Extra(NamedTuple):
 
 
 EXTRAS = {
-    "argon": Extra(lambda words: words.isdisjoint({"--only", "--site"}), 14),  # stage 8 belongs to the whole
+    "argon": Extra(lambda words: words.isdisjoint({"--only", "--site", "--data"}), 14),  # stage 8 belongs to the whole
     "cluster": Extra(lambda words: "--executor" in words, 1),
     "site": Extra(lambda words: "--site" in words, 12),
     "test": Extra(lambda words: False, 66),
