@@ -32,14 +32,14 @@ class HeldOut:
     prediction: np.ndarray
     """[rows, dim]"""
     deviation: np.ndarray
-    """[rows], standard deviation of a component's noise, as the law leaves it on the other rows."""
+    """[rows, dim], of the noise, as the law leaves it on the other rows, and of what errors of the constants make."""
     whole_trajectories: bool
     """Whether whole trajectories are held out, else the last part of each."""
 
     @property
     def residual(self) -> np.ndarray:
         """[rows, dim], target less prediction, in standard deviations."""
-        return (self.evidence.target - self.prediction) / self.deviation[:, None]
+        return (self.evidence.target - self.prediction) / self.deviation
 
     @property
     def chi_square(self) -> float:
@@ -61,11 +61,13 @@ def held_out(discovery: Discovery) -> HeldOut:
     found = fit(discovery.announcement.law, inside, relative_deviation(inside))
     found = fit(found.family, inside, noise(found, inside), found.constants)
     known, _ = found.family.predict(inside, found.constants)
-    prediction, _ = found.family.predict(outside, found.constants)
+    prediction, slopes = found.family.predict(outside, found.constants)
     scale = deviations(inside, inside.target - known, known) / inside.spread
     size = np.linalg.norm(known, axis=1)
     order = np.argsort(size)
-    deviation = outside.spread * np.interp(np.linalg.norm(prediction, axis=1), size[order], scale[order])
+    own = outside.spread * np.interp(np.linalg.norm(prediction, axis=1), size[order], scale[order])
+    by_constants = np.einsum("rap,pq,raq->ra", slopes, found.covariance, slopes)
+    deviation = np.sqrt(own[:, None] ** 2 + np.maximum(by_constants, 0.0))
     return HeldOut(found.law, outside, prediction, deviation, not few)
 
 

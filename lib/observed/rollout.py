@@ -103,7 +103,7 @@ def follow(recording: Recording, discovery: Discovery, law: Law, number: int, fi
     measured = unwrapped(one.position, recording.box)[times][:, seen]
     if recording.box is not None:  # smoothed paths may begin in another image
         measured = measured - recording.box * np.round((measured[0] - bodies.position) / recording.box)
-    predicted = integrate(law, bodies, one.time[times], held, reference)
+    predicted = integrate(law, bodies, one.time[times], held, reference)[0]
     return Rollout(f"{number + 1}", names, one.time[times] - one.time[starts[0]], measured, predicted)
 
 
@@ -130,14 +130,15 @@ class _TooLong(Exception):
 
 
 def integrate(law: Law, start: Motion, time: np.ndarray, held: np.ndarray, reference: int | None = None) -> np.ndarray:
-    """Positions [times, n, dim] of bodies that begin at `start` at the first of the times, by DOP853.
+    """Positions and velocities [2, times, n, dim] of bodies that begin at `start` at the first of the times, by DOP853.
 
-    `held` [n; bool] do not move. In the frame of the body `reference` its own acceleration is taken from all. Without a box
-    or within one, positions are continuous paths. NaN from where the law has no value or takes too many steps.
+    `held` [n; bool] do not move. In the frame of the body `reference` its own acceleration is taken from all. In a box
+    positions are continuous paths. NaN from where the law has no value or
+    takes too many steps, and for velocities of first order.
     """
     shape = start.position.shape
-    found = np.full((len(time), *shape), np.nan)
-    found[0] = start.position
+    found = np.full((2, len(time), *shape), np.nan)
+    found[:, 0] = start.position, start.velocity
     moves = np.where(held, 0.0, 1.0)[:, None]
     evaluations = 0
 
@@ -165,6 +166,5 @@ def integrate(law: Law, start: Motion, time: np.ndarray, held: np.ndarray, refer
         if not solved.success:
             break
         state = solved.y[:, -1]
-        found[k] = state.reshape(-1, *shape)[0]
+        found[: law.order, k] = state.reshape(law.order, *shape)
     return found
-

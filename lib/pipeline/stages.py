@@ -20,7 +20,7 @@ from lib.runs import Run, System
 SPLITS = ("train", "validation", "test")
 DEMO = ("spring", 2, "reciprocal")
 """Law, dimension and variant of the rendered demo."""
-EXAMPLE = paths.ROOT / "data" / "three-charges.csv"
+EXAMPLE = paths.ROOT / "data" / "three-bodies.csv"
 """Data as a user might bring them; README tells how they were made."""
 LAW = "law.json"
 """The record of what is announced of a data set."""

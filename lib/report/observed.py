@@ -172,7 +172,7 @@ def along(law: Law, term: PairTerm) -> sympy.Expr | None:
 
 
 def functions(profiles: Sequence[Profile], law: Law, recording: Recording, announced: bool) -> Figure:
-    """Each pair term's function of the distance as regressed by splines, with two standard errors, and the formula's over it."""
+    """Each pair term's function of the distance as regressed by splines, with its band, and the formula's over it."""
     figure, axes = plt.subplots(1, max(len(profiles), 1), figsize=(4.6 * max(len(profiles), 1), 3.4), squeeze=False)
     for axis, profile in zip(axes[0], profiles, strict=False):
         band = 2 * profile.standard_error
@@ -244,14 +244,18 @@ def undetermined(announcement: Announcement) -> list[str]:
     found = [f"The data do not tell the law from: {one}." for one in announcement.tied_with]
     for constant in announcement.constants:
         error = constant.standard_error
-        if error is None or not np.isfinite(error) or error > 0.5 * abs(constant.value):
-            bound = "" if error is None or not np.isfinite(error) else f", at most {abs(constant.value) + 2 * error:.3g} in size"
-            found.append(f"The constant {constant.name} is not determined{bound}.")
+        if error is None or not np.isfinite(error):
+            found.append(f"The constant {constant.name} is not determined.")
+        elif error > 0.5 * abs(constant.value):
+            bound = abs(constant.value) + 2 * error
+            found.append(
+                f"The constant {constant.name} is not determined: its size is at most {bound:.3g} (two standard errors)."
+            )
     for name, one in announcement.properties.items():
         if one.get("scale") == "free":
             found.append(f"{name.capitalize()} was learned: only its ratios between bodies are known, its scale is free.")
     if announcement.frame != "inertial":
-        found.append(f"Accelerations are known only up to one vector common to all bodies, since {announcement.frame} moves too.")
+        found.append(f"Accelerations are known only up to a vector common to all bodies: {announcement.frame} moves too.")
     if not announcement.announced:
         found.insert(0, f"No law is announced: {announcement.reason}.")
     return found or ["Nothing that was asked: no rival law, no free constant, no learned property."]
