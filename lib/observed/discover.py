@@ -11,10 +11,9 @@ from lib.observed import properties
 from lib.observed.evidence import evidence_of
 from lib.observed.properties import Learned
 from lib.observed.recording import Recording
-from lib.selection.announce import STRUCTURE_EDGES, announce
+from lib.selection.announce import STRUCTURE_EDGES, Prepared, announce
 from lib.selection.evidence import Evidence
 from lib.selection.law import Announcement
-from lib.selection.structure import Dictionary, Structure, every_term, search
 from lib.selection.terms import RADIAL, TRANSVERSE
 
 log = logging.getLogger(__name__)
@@ -43,15 +42,13 @@ def discover(recording: Recording) -> Discovery:
     """The law of a recording, or the reason why there is none."""
     reach = reach_of(recording)
     orders = {order: evidence_of(recording, order, reach) for order in (2, 1)}
-    best = {order: structure_of(one) for order, one in orders.items() if len(one.target)}
-    learned: dict[int, tuple[Evidence, Structure, Learned] | None] = {}
-    for order, structure in best.items():
-        learned[order] = with_properties(orders[order], structure) if same_bodies(recording) else None
+    best = {order: Prepared.of(one) for order, one in orders.items() if len(one.target)}
+    learned = {order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()}
     errors = {order: learned[order][1].error if learned[order] else best[order].error for order in best}
     order = min(errors, key=lambda one: errors[one])
     found = learned[order]
-    evidence = found[0] if found else orders[order]
-    announcement = announce(evidence)
+    evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
+    announcement = announce(evidence, prepared.candidates(), prepared)
     told = dict(announcement.properties)
     if found:
         for name, values in found[2].properties.items():
@@ -92,13 +89,8 @@ def same_bodies(recording: Recording) -> bool:
     return recording.same_bodies and recording.experiments[0].position.shape[1] >= 3
 
 
-def structure_of(evidence: Evidence) -> Structure:
-    """The best structure of the evidence as it is."""
-    return search(Dictionary.of(evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence)))[0]
-
-
-def with_properties(evidence: Evidence, base: Structure) -> tuple[Evidence, Structure, Learned] | None:
-    """The evidence with learned properties or ties, if these lower the held-out error clearly; with its structure."""
+def with_properties(evidence: Evidence, base: Prepared) -> tuple[Evidence, Prepared, Learned] | None:
+    """The evidence with learned properties or ties, if these lower the held-out error clearly; with its structures."""
     mass = evidence.motion.properties.get("mass")
     n = int(evidence.motion.index.max()) + 1
     given = None if mass is None else np.array([mass[evidence.motion.index == i][0] for i in range(n)])
@@ -109,7 +101,7 @@ def with_properties(evidence: Evidence, base: Structure) -> tuple[Evidence, Stru
         if learned is None or (not learned.properties and learned.ties is None):
             continue
         richer = properties.with_learned(evidence, learned)
-        structure = structure_of(richer)
-        if structure.error < LEARNED * base.error and (best is None or structure.error < best[1].error):
-            best = richer, structure, learned
+        prepared = Prepared.of(richer)
+        if prepared.error < LEARNED * base.error and (best is None or prepared.error < best[1].error):
+            best = richer, prepared, learned
     return best

@@ -185,6 +185,21 @@ def example_job(profile: str) -> Job:
     )
 
 
+def solar_system_job(profile: str) -> Job:
+    """Stage 11, whose data come with a package."""
+    folder = paths.workspace(profile) / "outputs" / "data" / "solar-system"
+    return Job(
+        "11_solar_system",
+        "solar-system",
+        folder / "11_solar_system.ipynb",
+        {"profile": profile},
+        [],
+        [folder / LAW],
+        memory=3_000,
+        seconds=120,
+    )
+
+
 def demo_job(profile: str) -> Job:
     """Stage 0, all steps on one run."""
     law, dimension, variant = DEMO
@@ -271,5 +286,6 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
     larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
     work += [demo_job(profile), example_job(profile)] if everything else []
     work += [larger_system_job(stage, run, retrain, engine) for stage, run in larger.items()]
+    work += [solar_system_job(profile)] if everything else []
     work += [extensions_job(runs, profile, work)] if everything else []
     return [*work, report_job(runs, profile, work)]

@@ -12,7 +12,7 @@ from lib.selection.radial_forms import fit_forms
 from lib.selection.structure import Dictionary, Profile, Structure, profiles
 from lib.selection.terms import RADIAL, SingleTerm
 
-FORMS_EACH = 10
+FORMS_EACH = 14
 """Radial forms that are tried for each pair term."""
 FLOOR = 3e-3
 """Error of a spline, relative to its typical size, besides its standard error."""

@@ -17,8 +17,10 @@ from lib.selection.law import Law
 
 ROBUST = 4.0
 """Residual, in standard deviations, beyond which it counts by its size instead of its square."""
-EVALUATIONS = 60
+EVALUATIONS = 120
 """Of the residuals, at most, in one fit."""
+ROUNDING = 1e-6
+"""Relative error of numbers that are exact: those of a file have seven digits, and distances are differences of them."""
 FAR = 1e6
 """Residual, in standard deviations, of a row where a law has no value."""
 
@@ -215,7 +217,7 @@ def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, start: np.
 def deviations(evidence: Evidence, residual: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Standard deviation [rows] of a component's noise: sqrt(s^2 + (p |prediction|)^2) times the row's spread, fitted.
 
-    To residuals [rows, dim] of a law; p is there for multiplicative noise, and for rounding.
+    To residuals [rows, dim] of a law; p is there for multiplicative noise. Never less than rounding.
     """
     size = np.linalg.norm(prediction, axis=1)
     square = np.nan_to_num((residual**2).mean(axis=1)) / evidence.spread**2
@@ -234,7 +236,8 @@ def deviations(evidence: Evidence, residual: np.ndarray, prediction: np.ndarray)
         np.log([np.sqrt(y.min()), np.sqrt(np.median(y / np.maximum(x, 1e-300))) + 1e-9]),
     ]
     best = min((least_squares(error, start, loss="soft_l1", max_nfev=100) for start in starts), key=lambda one: one.cost)
-    return evidence.spread * np.sqrt(np.exp(2 * best.x[0]) + np.exp(2 * best.x[1]) * size**2)
+    fitted = np.sqrt(np.exp(2 * best.x[0]) + np.exp(2 * best.x[1]) * size**2)
+    return evidence.spread * np.maximum(fitted, ROUNDING * (size + 0.1 * evidence.typical))
 
 
 def _median_of_mean_square(dim: int) -> float:

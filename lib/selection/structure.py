@@ -6,6 +6,7 @@ Each pair term's function of the distance is a spline, so that all terms togethe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -190,7 +191,7 @@ def search(dictionary: Dictionary, keep: int = 4) -> list[Structure]:
     return [Structure(tuple(dictionary.terms[k] for k in one), float(np.sqrt(max(found[one], 0.0)))) for one in ordered]
 
 
-def _pruned(dictionary: Dictionary, chosen: list[int], error) -> list[int]:
+def _pruned(dictionary: Dictionary, chosen: list[int], error: Callable[[list[int]], float]) -> list[int]:
     """The terms less those that the held-out error does not need."""
     while len(chosen) > 1:
         least = min(chosen, key=lambda k: error([c for c in chosen if c != k]))
