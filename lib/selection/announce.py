@@ -92,8 +92,10 @@ def verdict(
     regions = [checks.region_misfit(one.law, evidence, deviation) for one in found]
     limit = max(checks.REGION, checks.REGION * min(regions))
     order = [k for k in range(len(found)) if regions[k] <= limit]
+    # a formula that can stand for many others gives way to one that cannot, where the data hardly tell
+    order.sort(key=lambda k: found[k].length + TIE * is_interpolation(found[k]))
     best = found[order[0]]
-    rivals = [found[k] for k in order]
+    rivals = [found[k] for k in order if k == order[0] or not is_interpolation(found[k])]
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
     frequency = bootstrap.wins([one.fit for one in rivals], [one.length for one in rivals])[0]
     law, constants = presented(best.law, bootstrap.standard_errors(best.fit))

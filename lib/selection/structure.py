@@ -24,7 +24,9 @@ FOLDS = 5
 GAIN = 0.03
 """A term is kept if it lowers the held-out error at least by this part of it ..."""
 SIGNIFICANT = 3.0
-"""... and by so many standard errors, over groups."""
+"""... and by so many standard errors, over groups ..."""
+PLAIN = 0.5
+"""... or if it leaves no more than this part of it, when a few groups may hold most of the gain."""
 MOST_TERMS = 7
 
 
@@ -193,7 +195,7 @@ def search(dictionary: Dictionary, keep: int = 4) -> list[Structure]:
             now = error(chosen)
             best = min((k for k in everything if k not in chosen), key=lambda k: error([*chosen, k]))
             after = error([*chosen, best])
-            if after > (1 - GAIN) * now or dictionary.better(chosen, [*chosen, best]) < SIGNIFICANT:
+            if not _is_gain(dictionary, chosen, [*chosen, best], now, after):
                 break
             chosen.append(best)
             chosen = _pruned(dictionary, chosen, error)
@@ -203,12 +205,17 @@ def search(dictionary: Dictionary, keep: int = 4) -> list[Structure]:
     return [Structure(tuple(dictionary.terms[k] for k in one), float(np.sqrt(max(found[one], 0.0)))) for one in ordered]
 
 
+def _is_gain(dictionary: Dictionary, fewer: list[int], more: list[int], before: float, after: float) -> bool:
+    """Whether more terms lower the held-out error clearly."""
+    return after < PLAIN * before or (after < (1 - GAIN) * before and dictionary.better(fewer, more) > SIGNIFICANT)
+
+
 def _pruned(dictionary: Dictionary, chosen: list[int], error: Callable[[list[int]], float]) -> list[int]:
     """The terms less those that the held-out error does not need."""
     while len(chosen) > 1:
         least = min(chosen, key=lambda k: error([c for c in chosen if c != k]))
         fewer = [c for c in chosen if c != least]
-        if error(fewer) > error(chosen) / (1 - GAIN) and dictionary.better(fewer, chosen) > SIGNIFICANT:
+        if _is_gain(dictionary, fewer, chosen, error(fewer), error(chosen)):
             break
         chosen = fewer
     return chosen
