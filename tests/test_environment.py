@@ -91,7 +91,7 @@ def test_an_old_python_ends_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("request_", "extras"),
     [
-        ("run_all.sh", ["argon"]),
+        ("run_all.sh", ["argon", "solar-system"]),
         ("run_all.sh --profile smoke --only=spring-2d", []),
         ("run_all.sh --only spring-2d --executor=slurm", ["cluster"]),
         ("run_all.sh --site --cores 1", ["site"]),

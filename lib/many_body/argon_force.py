@@ -19,8 +19,8 @@ from lib.distillation.expressions import evaluate, parse
 from lib.distillation.refit import Function
 from lib.distillation.unexplained import INSIDE, OUTSIDE, unexplained
 from lib.many_body import argon
-from lib.many_body.neighbourhoods import Neighbourhoods, NeighbourNetwork
 from lib.messages.extraction import linear_fit
+from lib.network.neighbourhoods import Neighbourhoods, NeighbourNetwork
 
 NAMES = ["dx", "dy", "dz", "r"]
 DIRECTIONS = 30

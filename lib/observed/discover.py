@@ -9,12 +9,12 @@ import numpy as np
 
 from lib.observed import properties
 from lib.observed.evidence import evidence_of
-from lib.observed.properties import Learned
+from lib.observed.properties import Learned, with_learned
 from lib.observed.recording import Recording
-from lib.selection.announce import STRUCTURE_EDGES, announce
+from lib.observed.refinement import refine
+from lib.selection.announce import FINAL_EDGES, STRUCTURE_EDGES, Prepared, announce
 from lib.selection.evidence import Evidence
 from lib.selection.law import Announcement
-from lib.selection.structure import Dictionary, Structure, every_term, search
 from lib.selection.terms import RADIAL, TRANSVERSE
 
 log = logging.getLogger(__name__)
@@ -43,19 +43,26 @@ def discover(recording: Recording) -> Discovery:
     """The law of a recording, or the reason why there is none."""
     reach = reach_of(recording)
     orders = {order: evidence_of(recording, order, reach) for order in (2, 1)}
-    best = {order: structure_of(one) for order, one in orders.items() if len(one.target)}
-    learned: dict[int, tuple[Evidence, Structure, Learned] | None] = {}
-    for order, structure in best.items():
-        learned[order] = with_properties(orders[order], structure) if same_bodies(recording) else None
+    best = {order: Prepared.of(one) for order, one in orders.items() if len(one.target)}
+    learned = {order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()}
     errors = {order: learned[order][1].error if learned[order] else best[order].error for order in best}
     order = min(errors, key=lambda one: errors[one])
     found = learned[order]
-    evidence = found[0] if found else orders[order]
-    announcement = announce(evidence)
+    evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
+    announcement = announce(evidence, prepared.candidates(), prepared)
     told = dict(announcement.properties)
-    if found:
-        for name, values in found[2].properties.items():
-            told[name] = {"given": False, "values": [float(v) for v in values], "pattern": found[2].pattern, "scale": "free"}
+    properties_of = found[2] if found else None
+    if properties_of and properties_of.properties:
+        better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
+        properties_of, evidence = better.learned, with_learned(evidence, better.learned)
+        announcement = replace(announcement, law=better.law, constants=better.constants)
+        for name, values in properties_of.properties.items():
+            told[name] = {
+                "given": False,
+                "values": [float(v) for v in values],
+                "standard_errors": [float(e) for e in better.standard_errors[name]],
+                "scale": "free",
+            }
     hypotheses = dict(announcement.hypotheses) | {
         "order of the motion": {"found": order, "held_out_error": {str(k): round(v, 6) for k, v in errors.items()}}
     }
@@ -68,11 +75,11 @@ def discover(recording: Recording) -> Discovery:
         announcement,
         properties=told,
         hypotheses=hypotheses,
-        ties=found[2].ties if found else None,
+        ties=properties_of.ties if properties_of else None,
         frame=recording.frame,
         box=None if recording.box is None else tuple(float(b) for b in recording.box),
     )
-    return Discovery(announcement, evidence, found[2] if found else None, errors)
+    return Discovery(announcement, evidence, properties_of, errors)
 
 
 def reach_of(recording: Recording) -> float:
@@ -92,13 +99,8 @@ def same_bodies(recording: Recording) -> bool:
     return recording.same_bodies and recording.experiments[0].position.shape[1] >= 3
 
 
-def structure_of(evidence: Evidence) -> Structure:
-    """The best structure of the evidence as it is."""
-    return search(Dictionary.of(evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence)))[0]
-
-
-def with_properties(evidence: Evidence, base: Structure) -> tuple[Evidence, Structure, Learned] | None:
-    """The evidence with learned properties or ties, if these lower the held-out error clearly; with its structure."""
+def with_properties(evidence: Evidence, base: Prepared) -> tuple[Evidence, Prepared, Learned] | None:
+    """The evidence with learned properties or ties, if these lower the held-out error clearly; with its structures."""
     mass = evidence.motion.properties.get("mass")
     n = int(evidence.motion.index.max()) + 1
     given = None if mass is None else np.array([mass[evidence.motion.index == i][0] for i in range(n)])
@@ -109,7 +111,7 @@ def with_properties(evidence: Evidence, base: Structure) -> tuple[Evidence, Stru
         if learned is None or (not learned.properties and learned.ties is None):
             continue
         richer = properties.with_learned(evidence, learned)
-        structure = structure_of(richer)
-        if structure.error < LEARNED * base.error and (best is None or structure.error < best[1].error):
-            best = richer, structure, learned
+        prepared = Prepared.of(richer)
+        if prepared.error < LEARNED * base.error and (best is None or prepared.error < best[1].error):
+            best = richer, prepared, learned
     return best

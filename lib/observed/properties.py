@@ -86,7 +86,7 @@ def strengths(evidence: Evidence, direction: str = RADIAL, others: np.ndarray | 
     gram = np.einsum("jrkp,jrkq->pq", blocks, blocks)
     root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) * np.eye(SPLINES))
     flat = coefficients.reshape(-1, SPLINES) @ root
-    left, values, right = np.linalg.svd(flat, full_matrices=False)
+    _, values, right = np.linalg.svd(flat, full_matrices=False)
     phi = np.linalg.solve(root.T, right[0])
     for _ in range(ITERATIONS):
         matrix, error = _entries(blocks, target, others, receiver, phi, n)

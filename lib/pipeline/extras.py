@@ -19,10 +19,13 @@ class Extra(NamedTuple):
     """What its packages and their dependencies download, measured."""
 
 
+PARTS = {"--only", "--site", "--data"}
+"""Words by which less than the whole is asked for."""
 EXTRAS = {
-    "argon": Extra(lambda words: words.isdisjoint({"--only", "--site"}), 14),  # stage 8 belongs to the whole
+    "argon": Extra(lambda words: words.isdisjoint(PARTS), 14),  # stage 8 belongs to the whole
     "cluster": Extra(lambda words: "--executor" in words, 1),
     "site": Extra(lambda words: "--site" in words, 12),
+    "solar-system": Extra(lambda words: words.isdisjoint(PARTS), 17),  # so does stage 11
     "test": Extra(lambda words: False, 66),
 }
 """By name in `pyproject.toml`; `run_tests.sh` needs them all."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sympy
 
 from lib.distillation.digits import short
-from lib.distillation.simplification import rounded
 from lib.selection import bootstrap, candidates, checks, hypotheses
 from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose, noise, score, shortened
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family
 from lib.selection.law import Announcement, Constant, Law
-from lib.selection.structure import Dictionary, every_term, search
+from lib.selection.structure import Dictionary, Structure, every_term, search
 
 STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 300_000
 """Edges at most on which structures are searched, formulas are tried, and the last ones are compared."""
@@ -36,21 +35,41 @@ EXPLAINS = 0.7
 """Held-out error, relative to no law at all, above which nothing is explained."""
 
 
-def announce(evidence: Evidence, offered: Sequence[Candidate] = (), network_error: float | None = None) -> Announcement:
-    """The law of the evidence, of what its structure suggests and what else is offered; or none.
+@dataclass(frozen=True)
+class Prepared:
+    """What the structure of evidence suggests, before formulas are chosen."""
+
+    dictionary: Dictionary
+    structures: tuple[Structure, ...]
+    """Best first."""
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Prepared:
+        """Structures searched on a part of the evidence."""
+        dictionary = Dictionary.of(evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence))
+        return cls(dictionary, tuple(search(dictionary)))
+
+    @property
+    def error(self) -> float:
+        """Held-out error of the best structure, relative to no law."""
+        return self.structures[0].error
+
+    def candidates(self) -> list[Candidate]:
+        """Formulas of the best structures."""
+        good = [one for one in self.structures[:STRUCTURES] if one.error <= WORSE * self.error]
+        return [one for structure in good for one in candidates.of_structure(self.dictionary, structure)]
+
+
+def announce(
+    evidence: Evidence, offered: Sequence[Candidate], prepared: Prepared, network_error: float | None = None
+) -> Announcement:
+    """The best law of those offered, with error bars; or none, with the reason.
 
     `network_error` is the root of the weighted held-out square error of a network, relative to no law, if there is one.
     """
-    dictionary = Dictionary.of(evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence))
-    structures = search(dictionary)
-    small = evidence.sample(FORM_EDGES, 1)
-    tried = list(offered)
-    for structure in structures[:STRUCTURES]:
-        if structure.error <= WORSE * structures[0].error:
-            tried += candidates.of_structure(dictionary, structure)
-    first, _ = choose(tried, small)
+    first, _ = choose(list(offered), evidence.sample(FORM_EDGES, 1))
     found, deviation, large = finals(first, evidence)
-    return verdict(found, large, deviation, dictionary, structures[0], network_error)
+    return verdict(found, large, deviation, prepared, network_error)
 
 
 def finals(first: list[Scored], evidence: Evidence) -> tuple[list[Scored], np.ndarray, Evidence]:
@@ -64,8 +83,11 @@ def finals(first: list[Scored], evidence: Evidence) -> tuple[list[Scored], np.nd
     return found, noise(found[0].fit, large), large
 
 
-def verdict(found: list[Scored], evidence: Evidence, deviation: np.ndarray, dictionary: Dictionary, structure, network_error):
+def verdict(
+    found: list[Scored], evidence: Evidence, deviation: np.ndarray, prepared: Prepared, network_error: float | None
+) -> Announcement:
     """The announcement of the shortest of the compared laws that holds in held-out regions; or none, with the reason."""
+    dictionary, structure = prepared.dictionary, prepared.structures[0]
     regions = [checks.region_misfit(one.law, evidence, deviation) for one in found]
     limit = max(checks.REGION, checks.REGION * min(regions))
     order = [k for k in range(len(found)) if regions[k] <= limit]
@@ -125,8 +147,8 @@ def reason_against(
         return f"nothing explains the data: the best law leaves {error:.2f} of them"
     if not left.is_noise:
         return (
-            f"no pair law explains it: what the best leaves is no noise (correlation {left.correlation:.2f} from one time to the "
-            f"next, {max(left.explained, 0):.2f} of it explained by further terms)"
+            f"no pair law explains it: what the best leaves is no noise (correlation {left.correlation:.2f} from one time to "
+            f"the next, {max(left.explained, 0):.2f} of it explained by further terms)"
         )
     if network_error is not None and network_error < 0.8 * error:
         return f"the network predicts better than any law found ({network_error:.2g} against {error:.2g})"
@@ -146,7 +168,8 @@ def presented(law: Law, errors: np.ndarray) -> tuple[Law, tuple[Constant, ...]]:
             sympy.expand(form * m1, deep=False) if form != 0 else form for form in (found.radial, found.transverse)
         )
         found = replace(found, radial=radial, transverse=transverse, divides_by_mass=True)
-    return found, tuple(Constant(f"c{k + 1}", float(v), float(e)) for k, (v, e) in enumerate(zip(values, errors, strict=True)))
+    named = enumerate(zip(values, errors, strict=True), start=1)
+    return found, tuple(Constant(f"c{k}", float(value), float(error)) for k, (value, error) in named)
 
 
 def short_to(value: float, error: float) -> float:
@@ -155,6 +178,3 @@ def short_to(value: float, error: float) -> float:
         return short(value, 8)
     digits = int(np.clip(np.ceil(np.log10(abs(value) / error)) + 3, 2, 12))
     return short(value, digits)
-
-
-__all__ = ["announce", "rounded"]

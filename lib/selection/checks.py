@@ -18,6 +18,8 @@ ERRORS = 5.0
 """Standard errors by which such a correlation must exceed zero."""
 EXPLAINED = 0.05
 """Part of what is left that all terms together may explain on held-out groups."""
+EXACT = 0.4
+"""Median residual, in standard deviations of at least rounding, below which nothing but rounding is left (noise: 0.67)."""
 TENTH = 0.1
 REGION = 1.5
 """Held-out regions may be predicted so many times worse than the rest, in units of what is expected there."""
@@ -34,12 +36,14 @@ class Residuals:
     standard_error: float
     explained: float
     """Part of the residuals' variance that all terms explain on held-out groups; at most 0 where they explain nothing."""
+    exact: bool = False
+    """Whether all that is left is rounding."""
 
     @property
     def is_noise(self) -> bool:
         """Whether nothing in it hangs together."""
         correlated = self.correlation > max(STRUCTURED, ERRORS * self.standard_error)
-        return not correlated and self.explained < EXPLAINED
+        return self.exact or (not correlated and self.explained < EXPLAINED)
 
 
 def residuals(found: Fit, evidence: Evidence, terms: list[Term]) -> Residuals:
@@ -57,7 +61,7 @@ def residuals(found: Fit, evidence: Evidence, terms: list[Term]) -> Residuals:
     left = Dictionary.of(evidence, terms, target=z * (size * evidence.spread)[:, None])
     everything = list(range(len(terms)))
     explained = 1 - float(left.held_out(everything).sum() / left.held_out([]).sum())
-    return Residuals(correlation, error, explained)
+    return Residuals(correlation, error, explained, bool(np.median(np.abs(found.residual)) < EXACT))
 
 
 def in_middle(evidence: Evidence) -> np.ndarray:
@@ -66,7 +70,7 @@ def in_middle(evidence: Evidence) -> np.ndarray:
     edges = evidence.motion.edges
     low, high = np.quantile(edges.r, [TENTH, 1 - TENTH])
     outside = (evidence.sums != 0) @ ((edges.r < low) | (edges.r > high)).astype(float) > 0
-    for name, values in evidence.motion.properties.items():
+    for values in evidence.motion.properties.values():
         if np.ptp(values) > 0:
             low, high = np.quantile(values, [TENTH, 1 - TENTH])
             outside |= (evidence.average != 0) @ ((values < low) | (values > high)).astype(float) > 0

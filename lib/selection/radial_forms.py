@@ -1,14 +1,17 @@
 """Radial forms: formulas that a spline of the distance may stand for, fitted to it by their own constants.
 
-Each is a sum of functions with free coefficients; what stands inside the functions is scanned and refined (variable projection).
+Each is a sum of functions with free coefficients; constants inside the functions are scanned and refined (variable
+projection).
 No form is of a particular law: they are the products and sums of powers, exponentials, logarithms and waves.
 """
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import sympy
@@ -136,40 +139,75 @@ class Fitted:
 
 
 def fit_forms(r: np.ndarray, values: np.ndarray, deviation: np.ndarray, low: float, high: float) -> list[Fitted]:
-    """Every form fitted to a function given at distances [points], with standard deviations [points]; best first."""
+    """Every form fitted to a function given at distances [points], with standard deviations [points]; best first.
+
+    Forms with exponents (inner constants called p and q) are there twice: with free ones, and with whole numbers near these.
+    """
     found = []
     for name, form in FORMS.items():
-        best: tuple[float, tuple[float, ...], np.ndarray] | None = None
-        inner = [sympy.Symbol(f"k{i}", real=True) for i in range(form.functions.__code__.co_argcount - 1)]
-        functions = form.functions(R, *inner)
-        evaluate = sympy.lambdify([R, *inner], functions, "numpy", cse=True)
-
-        def basis(theta: np.ndarray, evaluate=evaluate) -> np.ndarray:
-            with np.errstate(all="ignore"):
-                columns = [np.broadcast_to(np.asarray(one, float), r.shape) for one in evaluate(r, *theta)]
-            return np.nan_to_num(np.stack(columns, axis=1) / deviation[:, None], posinf=0.0, neginf=0.0)
-
-        def solve(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            matrix = basis(theta)
-            scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-300)
-            coefficients = np.linalg.lstsq(matrix / scale, values / deviation, rcond=1e-12)[0]
-            return values / deviation - (matrix / scale) @ coefficients, coefficients / scale
-
-        for start in form.starts(low, high):
-            residual, coefficients = solve(np.array(start))
-            error = float(residual @ residual)
-            if best is None or error < best[0]:
-                best = error, tuple(start), coefficients
-        error, theta, coefficients = best
-        if inner:
-            try:
-                solution = least_squares(lambda t: solve(t)[0], np.array(theta), x_scale=np.abs(theta) + 0.1, max_nfev=40)
-                residual, refined = solve(solution.x)
-                if residual @ residual < error:
-                    error, theta, coefficients = float(residual @ residual), tuple(solution.x), refined
-            except (np.linalg.LinAlgError, ValueError):
-                pass
-        known = {symbol: sympy.Float(value) for symbol, value in zip(inner, theta, strict=True)}
-        expression = sum(sympy.Float(c) * one.xreplace(known) for c, one in zip(coefficients, functions, strict=True))
-        found.append(Fitted(name, sympy.sympify(expression), error / float((values / deviation) @ (values / deviation))))
+        inner = list(inspect.signature(form.functions).parameters)[1:]
+        best = _best(form, inner, form.starts(low, high), r, values, deviation)
+        found.append(_fitted(name, form, inner, best, values / deviation))
+        powers = [k for k, one in enumerate(inner) if one in ("p", "q")]
+        if powers:
+            near = [sorted({np.floor(best.inner[k]), np.ceil(best.inner[k])}) for k in powers]
+            for whole in itertools.product(*near):
+                known = {inner[k]: sympy.Integer(int(v)) for k, v in zip(powers, whole, strict=True)}
+                rest = [one for one in inner if one not in known]
+                fixed = Form(partial(_with, form.functions, inner, known))
+                start = tuple(v for k, v in enumerate(best.inner) if k not in powers)
+                again = _best(fixed, rest, [start], r, values, deviation)
+                found.append(_fitted(f"{name}, whole exponents", fixed, rest, again, values / deviation))
     return sorted(found, key=lambda one: one.error)
+
+
+@dataclass(frozen=True)
+class _Best:
+    inner: tuple[float, ...]
+    coefficients: np.ndarray
+    error: float
+
+
+def _with(
+    functions: Basis, names: list[str], known: dict[str, sympy.Expr], r: sympy.Expr, *rest: sympy.Expr
+) -> list[sympy.Expr]:
+    """The functions with some of their inner constants known."""
+    supply = iter(rest)
+    return functions(r, *(known[name] if name in known else next(supply) for name in names))
+
+
+def _best(
+    form: Form, inner: list[str], starts: Iterable[tuple[float, ...]], r: np.ndarray, values: np.ndarray, deviation: np.ndarray
+) -> _Best:
+    """Inner constants and coefficients with the least squares: the best of the starts, refined."""
+    symbols = [sympy.Symbol(name, real=True) for name in inner]
+    evaluate = sympy.lambdify([R, *symbols], form.functions(R, *symbols), "numpy", cse=True)
+    target = values / deviation
+
+    def solve(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with np.errstate(all="ignore"):
+            columns = [np.broadcast_to(np.asarray(one, float), r.shape) for one in evaluate(r, *theta)]
+            matrix = np.nan_to_num(np.stack(columns, axis=1) / deviation[:, None], posinf=0.0, neginf=0.0)
+            scale = np.maximum(np.linalg.norm(matrix, axis=0), 1e-150)
+            coefficients = np.linalg.lstsq(matrix / scale, target, rcond=1e-12)[0]
+            return target - (matrix / scale) @ coefficients, coefficients / scale
+
+    def found(theta: np.ndarray) -> _Best:
+        residual, coefficients = solve(theta)
+        return _Best(tuple(float(t) for t in theta), coefficients, float(residual @ residual))
+
+    best = min((found(np.array(start)) for start in starts), key=lambda one: one.error)
+    if inner:
+        theta = np.array(best.inner)
+        try:
+            refined = least_squares(lambda t: solve(t)[0], theta, x_scale=np.abs(theta) + 0.1, max_nfev=60).x
+            best = min(best, found(refined), key=lambda one: one.error)
+        except (np.linalg.LinAlgError, ValueError):
+            pass  # the start stays
+    return best
+
+
+def _fitted(name: str, form: Form, inner: list[str], best: _Best, target: np.ndarray) -> Fitted:
+    functions = form.functions(R, *(sympy.Float(value) for value in best.inner))
+    expression = sum((sympy.Float(c) * one for c, one in zip(best.coefficients, functions, strict=True)), sympy.S.Zero)
+    return Fitted(name, sympy.sympify(expression), best.error / float(target @ target))
