@@ -2,6 +2,7 @@
 # Every table and figure, from the released weights, into outputs/.
 #
 #   ./run_all.sh                            all that the project releases
+#   ./run_all.sh --data FILE                the law of your own trajectories: see README, "Your own data"
 #   ./run_all.sh --only spring-2d/l1        one run (or a system: spring-2d); may be repeated
 #   ./run_all.sh --retrain                  train from nothing instead
 #   ./run_all.sh --profile smoke            the same path in minutes, into build/smoke

@@ -74,6 +74,17 @@ def outputs(run: Run) -> Path:
     return outputs_of_system(run.system, run.profile) / run.folder
 
 
+def outputs_of_data(name: str, profile: str) -> Path:
+    """Folder of a user's data set: its rendered notebook and the record of its law."""
+    return workspace(profile) / "outputs" / "data" / name
+
+
+def of_user(path: str, profile: str) -> Path:
+    """A file that a notebook is told of: as the path says, or from the workspace or the project's root on."""
+    places = [place / path for place in (Path(), workspace(profile), ROOT)]
+    return next((place for place in places if place.exists()), Path(path))
+
+
 def results(profile: str) -> Path:
     """The table of all runs, one row a run."""
     return workspace(profile) / "outputs" / "results.csv"

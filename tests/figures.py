@@ -74,6 +74,13 @@ FIGURES: dict[str, dict[str, dict[str, Allowed]]] = {
             r"closed_form_(test_loss_per_node|loss_beyond)": negligible_where_it_was(1e-4),
         }
     },
+    "11_solar_system": {
+        "law.json": {
+            r"announced|pair\.transverse|properties\.mass\.determined|hypotheses\.central\.holds": equal,
+            r"hypotheses\.exponent\..*\.value": within(1e-6),
+            r"held_out_error\.(law|with_corrections)": within_ratio(0.1),
+        }
+    },
 }
 """By stage and file: patterns of the names of figures, nested ones with a dot between."""
 

@@ -11,9 +11,9 @@ from lib import paths
 from lib.distillation.expressions import parse
 from lib.errors import InputError
 from lib.many_body import argon, argon_force, halos
-from lib.many_body.neighbourhoods import Neighbourhoods
 from lib.network import checkpoints, training, weights
 from lib.network.models import drawn
+from lib.network.neighbourhoods import Neighbourhoods
 from lib.network.recipe import Recipe
 from lib.profiles import get_profile
 

@@ -1,1 +1,1 @@
-"""Systems of many bodies: liquid argon and dark-matter halos."""
+"""Systems of many bodies: liquid argon, dark-matter halos and the solar system."""

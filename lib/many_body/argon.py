@@ -14,9 +14,9 @@ from tqdm import tqdm
 from lib import paths
 from lib.cache import Arrays, Record, load_or_make
 from lib.errors import InputError
-from lib.many_body.neighbourhoods import Draw, Neighbourhoods
 from lib.many_body.problems import NeighbourhoodProblem
 from lib.network.catalogue import LARGER
+from lib.network.neighbourhoods import Draw, Neighbourhoods
 from lib.profiles import get_profile
 
 EPSILON = 0.99607

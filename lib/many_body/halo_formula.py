@@ -13,10 +13,10 @@ import torch
 from scipy.optimize import least_squares
 
 from lib.distillation.expressions import evaluate
-from lib.distillation.matching import INSIDE, OUTSIDE, unexplained
 from lib.distillation.refit import Function, refitted
+from lib.distillation.unexplained import INSIDE, OUTSIDE, unexplained
 from lib.many_body import halos
-from lib.many_body.neighbourhoods import Neighbourhoods, NeighbourNetwork
+from lib.network.neighbourhoods import Neighbourhoods, NeighbourNetwork
 
 EDGE_NAMES = ["r", "v", "m1", "m2"]
 """Distance, relative speed, mass of the receiver and of its neighbour, see `EdgeInputs`."""

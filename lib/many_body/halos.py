@@ -20,9 +20,9 @@ from scipy.spatial import cKDTree
 
 from lib.cache import Record
 from lib.errors import InputError
-from lib.many_body.neighbourhoods import Draw, Neighbourhoods
 from lib.many_body.problems import NeighbourhoodProblem
 from lib.network.catalogue import LARGER
+from lib.network.neighbourhoods import Draw, Neighbourhoods
 from lib.profiles import get_profile
 
 Columns = TypeVar("Columns", np.ndarray, torch.Tensor)

@@ -12,9 +12,9 @@ import torch
 
 from lib.cache import Record
 from lib.errors import InputError
-from lib.many_body.neighbourhoods import Draw, Neighbourhoods, NeighbourNetwork, Reverse
 from lib.network import training
 from lib.network.checkpoints import code_of
+from lib.network.neighbourhoods import Draw, Neighbourhoods, NeighbourNetwork, Reverse
 from lib.network.problem import Batch, Task
 from lib.network.recipe import Recipe
 from lib.network.variants import get_variant, keep_all

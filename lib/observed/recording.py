@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+INERTIAL = "inertial"
+"""The frame of a recording whose positions are relative to none of its bodies."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,26 @@ class Experiment:
     bodies: tuple[str, ...]
     """[n] names."""
 
+    @property
+    def present(self) -> np.ndarray:
+        """Where a body's position is known, [times, n; bool]."""
+        return np.isfinite(self.position).all(axis=2)
+
+    def of(self, times: np.ndarray, bodies: np.ndarray) -> Experiment:
+        """The chosen times [times; bool] and bodies [n; bool]."""
+
+        def chosen(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[times][:, bodies]
+
+        return Experiment(
+            self.time[times],
+            self.position[times][:, bodies],
+            chosen(self.velocity),
+            chosen(self.acceleration),
+            {name: values[bodies] for name, values in self.properties.items()},
+            tuple(name for name, kept in zip(self.bodies, bodies, strict=True) if kept),
+        )
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -39,6 +62,9 @@ class Recording:
     time_unit: str = ""
     """Such as `sec` or `frames`; empty where it is not known."""
     length_unit: str = ""
+    frame: str = INERTIAL
+    """`inertial`, or the body that positions are relative to: accelerations are then known up to one common vector
+    at each time."""
 
     @property
     def dim(self) -> int:
@@ -53,3 +79,7 @@ class Recording:
             one.bodies == first.bodies and all(np.array_equal(one.properties[k], v) for k, v in first.properties.items())
             for one in self.experiments
         )
+
+    def noting(self, *notes: str) -> Recording:
+        """The same with further notes."""
+        return replace(self, notes=(*self.notes, *notes))

@@ -19,6 +19,8 @@ SOFTENING = 0.01
 
 S, M1, M2, Q1, Q2 = sympy.symbols("s m1 m2 q1 q2", real=True)
 """Of a pair: softened distance, masses and charges; 1 receives, 2 sends."""
+X, Y = sympy.symbols("x y", real=True)
+"""Position of a body."""
 
 Normal = Callable[[tuple[int, ...]], np.ndarray]
 
@@ -64,13 +66,16 @@ class Field:
     """In words, as notebooks show it."""
     energy: Callable[[Array, Array], Array]
     """Energies [n, ...] of bodies at x [n, dim, ...] with masses m [n, ...]."""
+    formula: sympy.Expr
+    """The same energy of one body in the symbols x, y, m1."""
 
 
-NO_FIELD = Field("none", lambda x, m: jnp.zeros_like(m))
-GRAVITY = Field("U = m y, a downward pull of 1", lambda x, m: m * x[:, 1])
+NO_FIELD = Field("none", lambda x, m: jnp.zeros_like(m), sympy.S.Zero)
+GRAVITY = Field("U = m y, a downward pull of 1", lambda x, m: m * x[:, 1], M1 * Y)
 GRAVITY_AND_BALL = Field(
     "U = m y + 1/depth, the depth above a ball of radius 4 about (5, -15), which nothing enters",
     lambda x, m: GRAVITY.energy(x, m) + 1 / (jnp.hypot(x[:, 0] - 5.0, x[:, 1] + 15.0) - 4.0),
+    GRAVITY.formula + 1 / (sympy.sqrt((X - 5) ** 2 + (Y + 15) ** 2) - 4),
 )
 
 

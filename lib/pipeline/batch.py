@@ -23,8 +23,9 @@ from lib.errors import InputError
 from lib.files import read_json, remove_partial_files, write_json
 from lib.network.catalogue import LARGER, RELEASED, select
 from lib.network.variants import VARIANTS
+from lib.pipeline.data_request import columns_of, name_of, put_down, record_of
 from lib.pipeline.scratch import remove_leftovers
-from lib.pipeline.stages import jobs
+from lib.pipeline.stages import LAW, data_job, jobs
 from lib.processors import allowed
 from lib.profiles import PROFILES, get_profile
 
@@ -39,6 +40,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line of `./run_all.sh`."""
     parser = argparse.ArgumentParser(
         prog="./run_all.sh",
+        allow_abbrev=False,  # `lib.pipeline.extras` knows whole words
         description="Every table and figure, from the released weights. Killed, it goes on where it was; "
         "run again, it does only what changed.",
         epilog=f"released: {', '.join(RELEASED)}; variants: {', '.join(VARIANTS)}",
@@ -60,6 +62,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--dry-run", action="store_true", help="say what would run")
     parser.add_argument("--executor", metavar="NAME", help="profile of a cluster below workflow/profiles, such as slurm")
     parser.add_argument("--site", action="store_true", help="only make web pages, in build/site, of what outputs/ holds")
+    data = parser.add_argument_group("your own data")
+    data.add_argument("--data", metavar="FILE", help="find the law of the trajectories in a file, and nothing besides")
+    data.add_argument("--name", metavar="NAME", help="by which its results go in outputs/data (default the file's own)")
+    data.add_argument("--frame-rate", type=float, metavar="F", help="frames in a unit of time, for files without a clock")
+    data.add_argument(
+        "--columns", nargs="+", action="extend", default=[], metavar="x=POSITION_X", help="where a guess of columns needs help"
+    )
     return parser.parse_args(arguments)
 
 
@@ -80,6 +89,8 @@ def command(options: argparse.Namespace) -> list[str]:
         "cores": options.cores,
         "retrain": options.retrain,
     }
+    if options.data:
+        config["request"] = os.path.relpath(record_of(options.name, options.profile), paths.workspace(options.profile))
     workflow = paths.ROOT / "workflow"
     # no profile but the one asked for, whatever SNAKEMAKE_PROFILE says
     call = [sys.executable, "-m", "snakemake", "--profile", "none"]
@@ -98,6 +109,8 @@ def command(options: argparse.Namespace) -> list[str]:
 
 def marks(options: argparse.Namespace) -> list[Path]:
     """The files that say of each job of the request that it is done."""
+    if options.data:
+        return [paths.made_mark(data_job(record_of(options.name, options.profile), options.profile).name, options.profile)]
     runs = select(options.only, options.profile)
     asked = jobs(runs, options.profile, not options.only, options.retrain, options.engine)
     return [paths.made_mark(job.name, options.profile) for job in asked]
@@ -110,7 +123,7 @@ def forced(options: argparse.Namespace) -> Path:
 
 def request(options: argparse.Namespace) -> dict[str, object]:
     """What tells one request from another."""
-    return {name: getattr(options, name) for name in ("only", "profile", "retrain", "engine")}
+    return {name: getattr(options, name) for name in ("only", "profile", "retrain", "engine", "data", "name")}
 
 
 def under_way(options: argparse.Namespace) -> bool:
@@ -130,6 +143,42 @@ def forget(options: argparse.Namespace) -> None:
         for run in [*select(options.only, options.profile), *larger]:
             paths.checkpoint(run).unlink(missing_ok=True)
     write_json(forced(options), request(options))
+
+
+def check_data(options: argparse.Namespace) -> None:
+    """Check the request to find a law in a file, and say at once what was read; give it its name.
+
+    `InputError` for what does not go together, for a name that is none, and for a file that cannot be understood.
+    """
+    if not options.data:
+        asked = {"--name": options.name, "--frame-rate": options.frame_rate, "--columns": options.columns}
+        for word, value in asked.items():
+            if value:
+                raise InputError(f"{word} belongs to --data FILE")
+        return
+    for word, value in {"--only": options.only, "--retrain": options.retrain, "--site": options.site}.items():
+        if value:
+            raise InputError(f"{word} does not go with --data, which finds the law of one file")
+    from lib.observed.description import describe  # SciPy's and pandas' seconds are for those who ask
+    from lib.observed.tables import read_recording
+
+    options.columns = columns_of(options.columns)
+    file = Path(os.environ.get(paths.CALLED_FROM) or Path.cwd()) / options.data
+    options.name = name_of(file, options.name)
+    recording = read_recording(file, columns=options.columns or None, frame_rate=options.frame_rate)
+    options.data = str(file)
+    print(f"read {file.name}, as {options.name}:")
+    print("\n".join(f"  {line}" for line in [*describe(recording).splitlines(), *recording.notes]), flush=True)
+
+
+def summary_of_data(options: argparse.Namespace) -> str:
+    """What was found in a user's data, in a few lines."""
+    from lib.report import observed
+
+    folder = paths.outputs_of_data(options.name, options.profile)
+    places = {"record": folder / LAW, "notebook": folder / "10_your_data.ipynb"}
+    lines = [*observed.summary(read_json(folder / LAW)), *(f"{what}: {paths.shown(path)}" for what, path in places.items())]
+    return "\n".join(lines)
 
 
 def summary(options: argparse.Namespace) -> str:
@@ -186,6 +235,7 @@ def main() -> int:
         get_profile(options.profile)
         select(options.only, options.profile)
         get_engine(options.engine)
+        check_data(options)
         if options.cores < 1:
             raise InputError(f"cores = {options.cores}: choose 1 or more")
         profiles = sorted(p.name for p in (paths.ROOT / "workflow" / "profiles").iterdir())
@@ -198,6 +248,9 @@ def main() -> int:
         return 2
     if options.site:
         return make_site(options.cores)
+    if options.dry_run and options.data:
+        print("a dry run of --data ends here: the file can be read, and its law would be sought")
+        return 0
     if options.dry_run:  # which changes nothing, and needs no lock
         return run_snakemake(options)
     workspace = paths.workspace(options.profile)
@@ -218,10 +271,14 @@ def main() -> int:
         remove_leftovers(workspace, lambda text: print(f"run_all.sh: {text}", flush=True))
         for folder in ("data", "model_weights", "outputs", "build/checkpoints"):  # build/ holds other profiles too
             remove_partial_files(workspace / folder)
+        if options.data:
+            put_down(Path(options.data), options.name, options.frame_rate, options.columns, options.profile)
         if options.force:
             forget(options)
         status = run_snakemake(options, pass_fds=[lock.fileno()])
-    if status == 0:
+    if status == 0 and options.data:
+        print(summary_of_data(options))
+    elif status == 0:
         print(summary(options))
         print(f"report: {paths.shown(workspace / 'outputs' / '6_report.ipynb')}")
     else:

@@ -143,7 +143,7 @@ def main() -> int:
     known = papermill.inspect_notebook(source)
     if unknown := [name for name in parameters if name not in known]:
         parser.error(f"{arguments.stage} has no parameter '{unknown[0]}': choose of {', '.join(known)}")
-    about = "/".join(str(parameters[key]) for key in ("law", "system", "variant") if key in parameters) or "all runs"
+    about = "/".join(str(parameters[key]) for key in ("law", "system", "variant", "name") if key in parameters) or "all runs"
     logging.basicConfig(level=logging.WARNING, format=f"{arguments.stage} {about}: %(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(one_line)

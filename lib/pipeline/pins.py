@@ -1,6 +1,10 @@
 """Whether an environment satisfies the pins of pyproject.toml; it needs the standard library alone.
 
-`python lib/pipeline/pins.py` prints what is amiss, one line each, and exits with 1 if anything is.
+`python -m lib.pipeline.pins QUESTION COMMAND ...` answers for a command with its arguments, such as `run_all.sh --site`:
+
+- `amiss`: packages that are missing or of another version, one a line; the status is 1 if any is.
+- `wanted`: the pins, one a line, for pip.
+- `megabytes`: about how much is still to be downloaded, torch aside.
 """
 
 from __future__ import annotations
@@ -8,29 +12,29 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain
 from pathlib import Path
 
+from lib.pipeline.extras import EXTRAS, needed
+
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+MEGABYTES = 310
+"""What the packages that every command needs and their dependencies download, torch aside; measured."""
 
 
-AT_WILL = ("pysr",)
-"""Extras that no set-up installs unasked."""
-
-
-def pins() -> dict[str, str]:
-    """Pinned version of each package that the project, its tests and its site import."""
+def pins(extras: Iterable[str] = EXTRAS) -> dict[str, str]:
+    """Pinned version of each package that the project imports, with some extras; by default all that a set-up installs."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    extras = [wanted for name, wanted in project["optional-dependencies"].items() if name not in AT_WILL]
-    wanted = [*project["dependencies"], *chain.from_iterable(extras)]
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(pin for extra in extras for pin in optional[extra])]
     return dict(re.fullmatch(r"([\w.-]+)==([\w.]+)", text).groups() for text in wanted)
 
 
-def amiss() -> list[str]:
+def amiss(extras: Iterable[str] = EXTRAS) -> list[str]:
     """Packages that are missing or of another version; a build tag such as +cpu does not matter."""
     lines = []
-    for name, pin in pins().items():
+    for name, pin in pins(extras).items():
         try:
             found = version(name).partition("+")[0]
         except PackageNotFoundError:
@@ -41,6 +45,19 @@ def amiss() -> list[str]:
     return lines
 
 
+def megabytes(extras: Iterable[str]) -> int:
+    """About how much a set-up still downloads, torch aside."""
+    always = amiss(())
+    return bool(always) * MEGABYTES + sum(EXTRAS[name].megabytes for name in extras if amiss([name]) != always)
+
+
 if __name__ == "__main__":
-    print("\n".join(problems := amiss()))
-    sys.exit(bool(problems))
+    question, *command = sys.argv[1:]
+    asked = needed(*command)
+    if question == "amiss":
+        print("\n".join(problems := amiss(asked)))
+        sys.exit(bool(problems))
+    elif question == "wanted":
+        print("\n".join(f"{name}=={pin}" for name, pin in pins(asked).items()))
+    else:
+        print(megabytes(asked))

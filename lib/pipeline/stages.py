@@ -13,12 +13,17 @@ from lib.network.catalogue import LARGER, SIMULATED
 from lib.network.recipe import recipe_of
 from lib.network.variants import get_variant
 from lib.physics.systems import parse_system
+from lib.pipeline.data_request import read_request
 from lib.report.results import ENERGIES, LARGER_PART, PARTS, finished_runs
 from lib.runs import Run, System
 
 SPLITS = ("train", "validation", "test")
 DEMO = ("spring", 2, "reciprocal")
 """Law, dimension and variant of the rendered demo."""
+EXAMPLE = paths.ROOT / "data" / "three-bodies.csv"
+"""Data as a user might bring them; README tells how they were made."""
+LAW = "law.json"
+"""The record of what is announced of a data set."""
 TRIALS = paths.ROOT / "benchmarks" / "losses.csv"
 """Comparison of losses that the report shows."""
 GRAPHS_PER_SECOND = 7_000
@@ -146,6 +151,55 @@ def larger_system_job(stage: str, run: Run, retrain: bool, engine: str) -> Job:
     )
 
 
+def data_job(record: Path, profile: str) -> Job:
+    """Stage 10, of a user's file, as the request says that was put down for it."""
+    request = read_request(record)
+    folder = paths.outputs_of_data(request.name, profile)
+    told = {"path": request.path, "name": request.name, "frame_rate": request.frame_rate, "columns": request.columns}
+    return Job(
+        "10_your_data",
+        f"data/{request.name}",
+        folder / "10_your_data.ipynb",
+        {**{key: repr(value) for key, value in told.items()}, "profile": profile},
+        [record],
+        [folder / LAW],
+        memory=4_000,
+        seconds=240,
+        parallel=True,
+    )
+
+
+def example_job(profile: str) -> Job:
+    """Stage 10, of the example that the project brings along."""
+    folder = paths.outputs_of_data(EXAMPLE.stem, profile)
+    path, name = str(EXAMPLE.relative_to(paths.ROOT)), EXAMPLE.stem
+    return Job(
+        "10_your_data",
+        f"data/{name}",
+        folder / "10_your_data.ipynb",
+        {"path": path, "name": name, "profile": profile},
+        [EXAMPLE],
+        [folder / LAW],
+        memory=2_000,
+        seconds=60,
+    )
+
+
+def solar_system_job(profile: str) -> Job:
+    """Stage 11, whose data come with a package."""
+    folder = paths.workspace(profile) / "outputs" / "data" / "solar-system"
+    return Job(
+        "11_solar_system",
+        "solar-system",
+        folder / "11_solar_system.ipynb",
+        {"profile": profile},
+        [],
+        [folder / LAW],
+        memory=3_000,
+        seconds=120,
+    )
+
+
 def demo_job(profile: str) -> Job:
     """Stage 0, all steps on one run."""
     law, dimension, variant = DEMO
@@ -230,7 +284,8 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
             work += [training_job(run, retrain), analysis_job(run), distillation_job(run, engine)]
             work += [energies_job(run, engine, runs)] if has_energies(run) else []
     larger = {stage: replace(run, profile=profile) for stage, run in LARGER.items()} if everything else {}
-    work += [demo_job(profile)] if everything else []
+    work += [demo_job(profile), example_job(profile)] if everything else []
     work += [larger_system_job(stage, run, retrain, engine) for stage, run in larger.items()]
+    work += [solar_system_job(profile)] if everything else []
     work += [extensions_job(runs, profile, work)] if everything else []
     return [*work, report_job(runs, profile, work)]

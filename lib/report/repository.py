@@ -12,7 +12,7 @@ from pathlib import Path
 from lib import paths
 from lib.files import write_text
 
-COLAB_LACKS = ("diffrax", "openmm", "pyoperon", "torch-geometric")
+COLAB_LACKS = ("diffrax", "jplephem", "openmm", "pyoperon", "skyfield-data", "torch-geometric")
 """Of the packages that notebooks import; Colab has the others, in versions of its own."""
 COLAB_REQUIREMENTS = paths.ROOT / "notebooks" / "colab.txt"
 

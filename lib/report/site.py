@@ -95,7 +95,8 @@ def sortable(table: pd.DataFrame) -> str:
 def _overviews() -> dict[str, str]:
     titles = {"0_demo": "Demo", **{name: words.removeprefix("the ").capitalize() for name, words in OVERVIEWS.items()}}
     places = {title: f"outputs/{name}" for name, title in titles.items()}
-    return places | {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
+    places |= {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
+    return places | {"Solar system": "outputs/data/solar-system/11_solar_system"}
 
 
 def _of_system(system: str, runs: list[Run]) -> str:

@@ -33,12 +33,12 @@ class Edges:
     r: np.ndarray
     """[edges], distances."""
 
-    @property
+    @cached_property
     def line(self) -> np.ndarray:
         """Unit vectors from sender to receiver, [edges, dim]."""
         return self.separation / self.r[:, None]
 
-    @property
+    @cached_property
     def turned(self) -> np.ndarray:
         """The same turned by +90 degrees, [edges, 2]; two dimensions only."""
         return np.stack([-self.line[:, 1], self.line[:, 0]], axis=1)
@@ -64,6 +64,8 @@ class Motion:
     """[dim], periods of a periodic box."""
     reach: float = np.inf
     """Distance beyond which pairs are left out."""
+    ties: np.ndarray | None = None
+    """[bodies of a trajectory, same; bool], receiver and sender: which pairs may act; None for all."""
 
     @property
     def dim(self) -> int:
@@ -103,6 +105,8 @@ class Motion:
             separation -= self.box * np.round(separation / self.box)
         r = np.linalg.norm(separation, axis=1)
         near = (r < self.reach) & (r > 0)
+        if self.ties is not None:
+            near &= self.ties[self.index[receiver], self.index[sender]]
         return Edges(receiver[near], sender[near], separation[near], r[near])
 
     def _all(self) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,180 @@
+"""The announcement: one law with error bars, or none with the reason, without the truth (design section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import sympy
+
+from lib.distillation.digits import short
+from lib.selection import bootstrap, candidates, checks, hypotheses
+from lib.selection.candidates import Candidate
+from lib.selection.choice import Scored, again, choose, noise, score, shortened
+from lib.selection.evidence import Evidence
+from lib.selection.fitting import Family
+from lib.selection.law import Announcement, Constant, Law
+from lib.selection.structure import Dictionary, Structure, every_term, search
+
+STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 300_000
+"""Edges at most on which structures are searched, formulas are tried, and the last ones are compared."""
+STRUCTURES = 3
+"""Structures whose formulas are tried ..."""
+WORSE = 1.5
+"""... if their held-out error is at most so many times the least."""
+FINAL = 6
+"""Formulas that are compared on all data."""
+TIE = 7.0
+"""Nats within which two structures are a tie: odds of a thousand to one."""
+BETTER = 3.0
+"""Nats by which a longer law must fit better to count in a tie."""
+SAME = 0.1
+"""Standard deviations of noise within which two formulas give the same everywhere."""
+EXPLAINS = 0.7
+"""Held-out error, relative to no law at all, above which nothing is explained."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the structure of evidence suggests, before formulas are chosen."""
+
+    dictionary: Dictionary
+    structures: tuple[Structure, ...]
+    """Best first."""
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Prepared:
+        """Structures searched on a part of the evidence."""
+        dictionary = Dictionary.of(evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence))
+        return cls(dictionary, tuple(search(dictionary)))
+
+    @property
+    def error(self) -> float:
+        """Held-out error of the best structure, relative to no law."""
+        return self.structures[0].error
+
+    def candidates(self) -> list[Candidate]:
+        """Formulas of the best structures."""
+        good = [one for one in self.structures[:STRUCTURES] if one.error <= WORSE * self.error]
+        return [one for structure in good for one in candidates.of_structure(self.dictionary, structure)]
+
+
+def announce(
+    evidence: Evidence, offered: Sequence[Candidate], prepared: Prepared, network_error: float | None = None
+) -> Announcement:
+    """The best law of those offered, with error bars; or none, with the reason.
+
+    `network_error` is the root of the weighted held-out square error of a network, relative to no law, if there is one.
+    """
+    first, _ = choose(list(offered), evidence.sample(FORM_EDGES, 1))
+    found, deviation, large = finals(first, evidence)
+    return verdict(found, large, deviation, prepared, network_error)
+
+
+def finals(first: list[Scored], evidence: Evidence) -> tuple[list[Scored], np.ndarray, Evidence]:
+    """The first few laws fitted to all data, on the noise that the best of them leaves, those with poles left out."""
+    large = evidence.sample(FINAL_EDGES, 2)
+    good = [one for one in first if not checks.has_pole(one.law, large)][:FINAL] or first[:1]
+    deviation = noise(score(again(good[:1]), large, np.ones(len(large.target)) * large.typical)[0].fit, large)
+    found = score(again(good), large, deviation)
+    deviation = noise(found[0].fit, large)
+    found = score([Candidate(shortened(one, large, deviation).law, one.source) for one in found], large, deviation)
+    return found, noise(found[0].fit, large), large
+
+
+def verdict(
+    found: list[Scored], evidence: Evidence, deviation: np.ndarray, prepared: Prepared, network_error: float | None
+) -> Announcement:
+    """The announcement of the shortest of the compared laws that holds in held-out regions; or none, with the reason."""
+    dictionary, structure = prepared.dictionary, prepared.structures[0]
+    regions = [checks.region_misfit(one.law, evidence, deviation) for one in found]
+    limit = max(checks.REGION, checks.REGION * min(regions))
+    order = [k for k in range(len(found)) if regions[k] <= limit]
+    best = found[order[0]]
+    rivals = [found[k] for k in order]
+    ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
+    frequency = bootstrap.wins([one.fit for one in rivals], [one.length for one in rivals])[0]
+    law, constants = presented(best.law, bootstrap.standard_errors(best.fit))
+    left = checks.residuals(best.fit, evidence, list(dictionary.terms))
+    prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
+    weight = 1 / (evidence.typical + np.linalg.norm(evidence.target, axis=1))[:, None]
+    error = float(np.sqrt((((evidence.target - prediction) * weight) ** 2).sum() / ((evidence.target * weight) ** 2).sum()))
+    reason = reason_against(best, ties, left, error, network_error)
+    return Announcement(
+        announced=reason is None,
+        law=law,
+        reason=reason,
+        constants=constants,
+        properties={name: {"given": True} for name in evidence.motion.properties},
+        noise=float(np.median(deviation)),
+        hypotheses=hypotheses.compare(dictionary, structure),
+        held_out_error={"law": error, "structure": structure.error}
+        | ({} if network_error is None else {"network": network_error}),
+        tied_with=tuple(one.text for one in ties),
+        confidence=float(frequency) if reason is None else None,
+        candidates=tuple(
+            {
+                "law": one.text,
+                "nats_behind": round(one.length - best.length, 1),
+                "held_out_regions": round(region, 2),
+                "source": one.source,
+            }
+            for one, region in zip(found, regions, strict=True)
+        ),
+    )
+
+
+def is_tie(best: Scored, other: Scored) -> bool:
+    """Whether the data do not tell another structure from the best; a longer law must fit better to count."""
+    fewer = len(other.fit.constants) <= len(best.fit.constants)
+    better = other.fit.misfit.sum() < best.fit.misfit.sum() - BETTER
+    return other.length < best.length + TIE and (fewer or better)
+
+
+def is_same(best: Scored, other: Scored) -> bool:
+    """Whether two formulas give the same numbers, far within the noise."""
+    return float(np.abs(best.fit.residual - other.fit.residual).max()) < SAME
+
+
+def reason_against(
+    best: Scored, ties: list[Scored], left: checks.Residuals, error: float, network_error: float | None
+) -> str | None:
+    """Why the best law is not announced; None if it is."""
+    if best.law.radial == 0 and best.law.transverse == 0:
+        return "no interaction: terms of pairs do not lower the error on held-out data"
+    if error > EXPLAINS:
+        return f"nothing explains the data: the best law leaves {error:.2f} of them"
+    if not left.is_noise:
+        return (
+            f"no pair law explains it: what the best leaves is no noise (correlation {left.correlation:.2f} from one time to "
+            f"the next, {max(left.explained, 0):.2f} of it explained by further terms)"
+        )
+    if network_error is not None and network_error < 0.8 * error:
+        return f"the network predicts better than any law found ({network_error:.2g} against {error:.2g})"
+    if ties:
+        return f"a tie: the data do not tell it from {ties[0].text}"
+    return None
+
+
+def presented(law: Law, errors: np.ndarray) -> tuple[Law, tuple[Constant, ...]]:
+    """The law with its constants to a hundredth of their standard errors, masses of receivers divided out; and these."""
+    family = Family(law)
+    values = [short_to(value, error) for value, error in zip(family.start, errors, strict=True)]
+    found = family.with_constants(np.array(values))
+    m1 = sympy.Symbol("m1", real=True)
+    if any(form.has(1 / m1) for form in (found.radial, found.transverse)):
+        radial, transverse = (
+            sympy.expand(form * m1, deep=False) if form != 0 else form for form in (found.radial, found.transverse)
+        )
+        found = replace(found, radial=radial, transverse=transverse, divides_by_mass=True)
+    named = enumerate(zip(values, errors, strict=True), start=1)
+    return found, tuple(Constant(f"c{k}", float(value), float(error)) for k, (value, error) in named)
+
+
+def short_to(value: float, error: float) -> float:
+    """A value to a hundredth of its standard error."""
+    if not np.isfinite(error) or error <= 0 or value == 0:
+        return short(value, 8)
+    digits = int(np.clip(np.ceil(np.log10(abs(value) / error)) + 3, 2, 12))
+    return short(value, digits)

@@ -1,0 +1,103 @@
+"""The choice: of all candidates the one with the shortest description, improved by small changes, on one noise model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.distillation.simplification import rounded
+from lib.selection.candidates import Candidate
+from lib.selection.description_length import description_length
+from lib.selection.evidence import Evidence
+from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit
+from lib.selection.law import Law
+from lib.selection.moves import shorter, softened
+
+KEPT = 8
+"""Candidates that are looked at again after the first fit."""
+FIRST = 25
+"""Evaluations of each candidate at first."""
+IMPROVED = 4
+"""Candidates that are changed."""
+BEHIND = 100.0
+"""Nats behind the best beyond which a candidate is not changed: small changes save less."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A fitted candidate with its description length."""
+
+    fit: Fit
+    length: float
+    source: str
+
+    @property
+    def law(self) -> Law:
+        """The law."""
+        return self.fit.law
+
+    @property
+    def text(self) -> str:
+        """The law with constants to three digits, by which candidates count as the same."""
+        law = self.law
+        return " | ".join(str(rounded(one, 3)) for one in (law.radial, law.transverse, *law.single))
+
+
+def relative_deviation(evidence: Evidence) -> np.ndarray:
+    """[rows], the scale of residuals before any noise is known: a hundredth of typical target and target together."""
+    return 0.01 * (evidence.typical + np.linalg.norm(evidence.target, axis=1)) * evidence.spread
+
+
+def score(
+    candidates: Iterable[Candidate], evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS
+) -> list[Scored]:
+    """Candidates fitted, by description length, shortest first; those that come to the same are one."""
+    found: dict[str, Scored] = {}
+    for candidate in candidates:
+        fitted = fit(candidate.law, evidence, deviation, evaluations)
+        one = Scored(fitted, description_length(fitted), candidate.source)
+        if one.text not in found or one.length < found[one.text].length:
+            found[one.text] = one
+    return sorted(found.values(), key=lambda one: one.length)
+
+
+def noise(best: Fit, evidence: Evidence) -> np.ndarray:
+    """[rows], standard deviations of a component's noise, as the best law leaves it."""
+    prediction, _ = best.family.predict(evidence, best.constants)
+    return deviations(evidence, evidence.target - prediction, prediction)
+
+
+def shortened(scored: Scored, evidence: Evidence, deviation: np.ndarray) -> Scored:
+    """The candidate after all changes that take a constant from it and shorten its description."""
+    changed = True
+    while changed:
+        changed = False
+        for law in shorter(scored.fit):
+            fitted = fit(law, evidence, deviation)
+            if (length := description_length(fitted)) < scored.length:
+                scored, changed = Scored(fitted, length, scored.source), True
+                break
+    return scored
+
+
+def again(found: list[Scored]) -> list[Candidate]:
+    """The scored laws as candidates, from their constants."""
+    return [Candidate(one.law, one.source) for one in found]
+
+
+def choose(candidates: list[Candidate], evidence: Evidence) -> tuple[list[Scored], np.ndarray]:
+    """Candidates, improved, by description length on the noise [rows] that the best of them leaves; and that noise."""
+    deviation = relative_deviation(evidence)
+    found = score(again(score(candidates, evidence, deviation, FIRST)[:KEPT]), evidence, deviation)
+    softer = [Candidate(law, one.source) for one in found[:IMPROVED] for law in softened(one.fit)]
+    found = sorted([*found, *score(softer, evidence, deviation)], key=lambda one: one.length)
+    for _ in range(2):
+        deviation = noise(found[0].fit, evidence)
+        found = score(again(found[:KEPT]), evidence, deviation)
+        near = [one for one in found[:IMPROVED] if one.length < found[0].length + BEHIND]
+        found = sorted(
+            [*(shortened(one, evidence, deviation) for one in near), *found[len(near) :]], key=lambda one: one.length
+        )
+    return score(again(found), evidence, deviation), deviation

@@ -1,0 +1,87 @@
+"""Changes of a law that may make it shorter or truer: constants dropped, exponents made whole, distances softened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import sympy
+
+from lib.selection.fitting import Family, Fit
+from lib.selection.law import Law
+from lib.selection.radial_forms import SOFTENED, R
+
+NEAR_WHOLE = 0.12
+"""An exponent is tried as the integer or half that it is so near to, or within `ERRORS` standard errors of."""
+ERRORS = 4.0
+WEAK = 6.0
+"""A constant is tried as zero if it is within so many standard errors of it."""
+
+
+def rebuilt(family: Family, values: dict[sympy.Symbol, sympy.Expr]) -> Law:
+    """The law with expressions in place of its constants."""
+    radial, transverse, *single = (_at_positive_distances(form.xreplace(values)) for form in family.forms)
+    return replace(family.law, radial=radial, transverse=transverse, single=tuple(single))
+
+
+def _at_positive_distances(form: sympy.Expr) -> sympy.Expr:
+    """The form where r > 0: no case of a distance below zero, no size of a distance."""
+    positive = sympy.Symbol("r", positive=True)
+    return form.xreplace({R: positive}).replace(lambda e: e.is_Piecewise, lambda e: e.func(*e.args)).xreplace({positive: R})
+
+
+def exponents(family: Family) -> set[sympy.Symbol]:
+    """Constants that are exponents."""
+    found: set[sympy.Symbol] = set()
+    for form in family.forms:
+        for power in form.atoms(sympy.Pow):
+            if power.exp.is_Symbol or (power.exp.is_Mul and -power.exp in family.symbols):
+                found |= power.exp.free_symbols & set(family.symbols)
+    return found
+
+
+def shorter(fit: Fit) -> Iterator[Law]:
+    """Laws with one constant less: an exponent made whole, or a constant that is hardly needed set to zero."""
+    family = fit.family
+    known = {s: sympy.Float(v) for s, v in zip(family.symbols, fit.constants, strict=True)}
+    error = np.sqrt(np.maximum(np.diag(fit.covariance), 0))
+    powers = exponents(family)
+    with np.errstate(all="ignore"):
+        doubt = np.nan_to_num(error / np.abs(fit.constants), nan=np.inf)
+    for k in np.argsort(-doubt):
+        symbol, value = family.symbols[k], fit.constants[k]
+        if symbol in powers:
+            whole = sympy.Rational(round(2 * value), 2)
+            if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
+                yield rebuilt(family, known | {symbol: whole})
+        elif abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
+            changed = rebuilt(family, known | {symbol: sympy.Integer(0)})
+            if not _broken(changed):
+                yield changed
+
+
+def softened(fit: Fit) -> Iterator[Law]:
+    """Laws whose distance is softened in another way, with a constant of a hundredth of a unit to start from."""
+    law = fit.law
+    if not law.radial.has(R) and not law.transverse.has(R):
+        return
+    for name, distance in SOFTENED.items():
+        if name != "none":
+            longer = {R: distance(R, sympy.Float(0.02))}
+            yield replace(law, radial=law.radial.xreplace(longer), transverse=law.transverse.xreplace(longer))
+
+
+def freed(fit: Fit) -> Iterator[Law]:
+    """Laws with one exponent of a property or of the distance made free."""
+    law = fit.law
+    for where in ("radial", "transverse"):
+        form = getattr(law, where)
+        for power in form.atoms(sympy.Pow) | {s for s in form.free_symbols if str(s).startswith("m")}:
+            base, exponent = power.as_base_exp()
+            if base.is_Symbol and exponent.is_Rational and base != R:
+                yield replace(law, **{where: form.xreplace({power: base ** sympy.Float(float(exponent))})})
+
+
+def _broken(law: Law) -> bool:
+    return any(one.has(sympy.zoo, sympy.nan, sympy.oo) for one in (law.radial, law.transverse, *law.single))
