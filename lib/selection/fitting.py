@@ -160,7 +160,9 @@ class Fit:
 
 def inverse_of(information: np.ndarray) -> np.ndarray:
     """The inverse; large, not zero, in directions that the data do not determine."""
-    scale = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    size = np.diag(information)
+    # a threshold has no slope, and so no information of its own
+    scale = np.where(size > 0, 1 / np.sqrt(np.where(size > 0, size, 1.0)), 1.0)
     values, vectors = np.linalg.eigh(information * scale[:, None] * scale)
     return scale[:, None] * (vectors / np.maximum(values, 1e-13)) @ vectors.T * scale
 
