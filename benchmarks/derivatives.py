@@ -31,11 +31,11 @@ Method = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 """Of times [times], values [times, series] and noise, the value and two derivatives [3, times, series]."""
 
 
-def planted(irregular: bool) -> tuple[np.ndarray, np.ndarray]:
+def planted(irregular: bool, count: int = EXPERIMENTS) -> tuple[np.ndarray, np.ndarray]:
     """Clocks [experiments, times], and positions, velocities and accelerations [3, experiments, times, series]."""
     rng = np.random.default_rng(0)
     clocks, found = [], []
-    for _ in range(EXPERIMENTS):
+    for _ in range(count):
         x, v = rng.standard_normal((4, 2)), 0.5 * rng.standard_normal((4, 2))
         gaps = rng.uniform(0.2, 1.8, TIMES) if irregular else np.ones(TIMES)
         clock = np.cumsum(INTERVAL * gaps)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.distillation import probes, regression, verdict
+from lib.distillation import regression, verdict
 from lib.files import write_text
 from lib.messages import unmixing
 from lib.messages.extraction import Edges
@@ -60,7 +60,7 @@ def attempt(system: System, gauge: str, seed: int) -> tuple[bool, float]:
     started = time.perf_counter()
     unmixed = edges.messages @ unmixing.unmix(edges.messages, edges.inputs).matrix
     fronts = regression.regress(edges.inputs, unmixed, input_names(system.dim), evaluations=budget.evaluations, seed=seed)
-    judged = verdict.judge([front.table for front in fronts], system, probes.frozen_probe(system))
+    judged = verdict.judge([front.table for front in fronts], system)
     return judged.recovered and judged.gauge == gauge, time.perf_counter() - started
 
 

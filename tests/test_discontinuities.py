@@ -7,7 +7,7 @@ from planted import GAUGES, A, planted
 from sympy.core.relational import Relational
 from test_closed_form import front, graphs
 
-from lib.distillation import expressions, probes, regression, verdict
+from lib.distillation import expressions, regression, verdict
 from lib.distillation.closed_form import relative_error
 from lib.distillation.composition import compose
 from lib.messages import discontinuities
@@ -87,7 +87,7 @@ def test_the_discontinuous_law_is_distilled_and_judged():
     inputs, messages = components("discontinuous", "force")
     discontinuity, drawn = discontinuities.find(inputs, messages), slice(2000)
     fronts = regression.regress(inputs[drawn], messages[drawn], NAMES, evaluations=150_000, discontinuity=discontinuity)
-    judged = verdict.judge([front.table for front in fronts], DISCONTINUOUS, probes.frozen_probe(DISCONTINUOUS))
+    judged = verdict.judge([front.table for front in fronts], DISCONTINUOUS)
     assert judged.recovered and judged.gauge == "force"
     said = verdict.radial(judged.expressions[0], judged.matrix[0], DISCONTINUOUS)
     at = sympy.Symbol("r", real=True)

@@ -126,7 +126,7 @@ def test_a_law_whose_pairs_do_not_act_alike_has_no_potential():
 def test_the_verdict_takes_potentials_and_no_impostors(law, text, scale):
     system = System(law, DIM)
     front = pd.DataFrame([[1, 0.5, "r", False], [9, 0.01, text, True]], columns=["complexity", "loss", "expression", "chosen"])
-    found = potential.judge(front, system, probes.frozen_probe(system))
+    found = potential.judge(front, system, probes.of_system(system))
     assert found.recovered == (scale is not None)
     if scale:
         assert (found.expression, found.rank) == (text, 1)
@@ -136,7 +136,7 @@ def test_the_verdict_takes_potentials_and_no_impostors(law, text, scale):
 def test_products_of_logarithms_that_follow_the_potential_where_pairs_are_do_not_pass():
     text = "m1*m2*(0.19264*(-0.15144*r + log(0.46103*r))*(0.0032829*m2 - 0.54047*r + log(0.14025*r)) + 0.53711)*log(1.0001*r)"
     front = pd.DataFrame([[35, 3e-6, text, True]], columns=["complexity", "loss", "expression", "chosen"])
-    found = potential.judge(front, system := System("r2", 3), probes.frozen_probe(system))
+    found = potential.judge(front, system := System("r2", 3), probes.of_system(system))
     assert found.inside < 1e-4 and not found.recovered
 
 
@@ -151,7 +151,7 @@ def test_products_of_logarithms_that_follow_the_potential_where_pairs_are_do_not
 )
 def test_a_potential_that_sets_in_at_a_distance_is_told_from_one_that_does_not(text, recovered):
     front = pd.DataFrame([[9, 0.01, text, True]], columns=["complexity", "loss", "expression", "chosen"])
-    assert potential.judge(front, TORN, probes.frozen_probe(TORN)).recovered == recovered
+    assert potential.judge(front, TORN, probes.of_system(TORN)).recovered == recovered
 
 
 def test_a_potential_that_sets_in_at_a_distance_is_distilled():
@@ -163,5 +163,5 @@ def test_a_potential_that_sets_in_at_a_distance_is_distilled():
     (front,) = regression.regress(
         drawn, energy[:, None], names, evaluations=150_000, functions=["log"], discontinuity=discontinuity
     )
-    judged = potential.judge(front.table, TORN, probes.frozen_probe(TORN))
+    judged = potential.judge(front.table, TORN, probes.of_system(TORN))
     assert judged.recovered and judged.scale == pytest.approx(1, abs=1e-2)

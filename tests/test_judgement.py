@@ -1,7 +1,6 @@
 """The verdict on an announced law: the law in any dress is right, and whatever only resembles it is wrong."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import sympy
 
@@ -119,7 +118,8 @@ def test_a_field_s_formula_is_its_energy(name):
     assert found == pytest.approx(float(field.formula.subs({X: 0.3, Y: -0.7, M1: 1.7})))
 
 
-def test_near_misses_of_every_law_are_told_from_true_forms():
-    table: pd.DataFrame = near_misses.judged(56, seed=1)
+@pytest.mark.parametrize(("judge_all", "seed"), [(near_misses.judged, 1), (near_misses.judged_messages, 2)])
+def test_near_misses_of_every_law_are_told_from_true_forms(judge_all, seed):
+    table = judge_all(28, seed)
     due = table["kind"].map(lambda kind: "right" if kind == "true form" else "wrong")
     assert table[table["outcome"] != due].to_dict("records") == []

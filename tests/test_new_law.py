@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import sympy
 
-from lib.distillation import probes, verdict
+from lib.distillation import verdict
 from lib.messages import extraction, gauges
 from lib.network import training
 from lib.network.catalogue import parse_run
@@ -44,7 +44,6 @@ def test_a_law_registered_at_run_time_goes_all_the_way(tmp_path, monkeypatch):
     law = "q1*q2*exp(-r)*(1/r + 1/r**2)/r"
     rows = [f"({a}*dx + {b}*dy)*{law}" for a, b in ((1, 0.5), (-0.5, 1))]
     fronts = [pd.DataFrame({"complexity": [1], "loss": [0.0], "expression": [row], "chosen": [True]}) for row in rows]
-    probe = probes.probe(edges.trimmed().inputs)
-    assert verdict.judge(fronts, run.system, probe).gauge == "force"
+    assert verdict.judge(fronts, run.system).gauge == "force"
     impostors = [front.assign(expression=front["expression"].str.replace("exp(-r)*", "")) for front in fronts]
-    assert not verdict.judge(impostors, run.system, probe).recovered
+    assert not verdict.judge(impostors, run.system).recovered

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lib import paths
-from lib.distillation import probes, verdict
+from lib.distillation import verdict
 from lib.distillation.closed_form import ClosedForm, node_names, relative_error
 from lib.distillation.expressions import parse
 from lib.files import read_json
@@ -107,7 +107,7 @@ def test_a_run_saw_the_graphs_of_today_s_recipe(run):
 def test_the_verdict_on_the_fronts_is_the_one_of_the_row(run):
     folder = paths.outputs(run)
     fronts = [pd.read_csv(folder / f"front-{channel + 1}.csv") for channel in range(run.system.dim)]
-    judged, told = verdict.judge(fronts, run.system, probes.frozen_probe(run.system)), read_json(folder / "verdict.json")
+    judged, told = verdict.judge(fronts, run.system), read_json(folder / "verdict.json")
     found = (judged.recovered, judged.gauge, judged.expressions, judged.choice)
     assert found == (told["recovered"], told["gauge"], told["expressions"], told["choice"])
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.distillation import axis_symmetry, probes, regression, verdict
+from lib.distillation import axis_symmetry, regression, verdict
 from lib.distillation.closed_form import node_names
 from lib.distillation.regression import Front
 from lib.distillation.verdict import Verdict
@@ -47,11 +47,11 @@ def distil_messages(
     others, axes swapped. So many edges are fitted, drawn by `rng` from those without outliers, and away from a
     discontinuity; `search` goes to `regression.regress`.
     """
-    names, probe = input_names(run.system.dim), probes.frozen_probe(run.system)
+    names = input_names(run.system.dim)
     everything = extraction.extract(model, run, trajectories)
 
     def distilled(projection: Projection, fronts: list[Front]) -> Distilled:
-        return Distilled(projection, fronts, verdict.judge([front.table for front in fronts], run.system, probe))
+        return Distilled(projection, fronts, verdict.judge([front.table for front in fronts], run.system))
 
     for number, projection in enumerate(projections.of_run(model, run, trajectories)):
         typical = projection.of_edges(everything).without_outliers()

@@ -20,8 +20,8 @@ import sympy
 import torch
 
 from lib.distillation.expressions import evaluate, parse
-from lib.distillation.matching import SOFTENINGS, unexplained
 from lib.distillation.probes import Probe
+from lib.distillation.unexplained import unexplained
 from lib.errors import InputError
 from lib.messages.extraction import CLOSE_PAIR_QUANTILE, inliers
 from lib.network.hamiltonian import HamiltonianNetwork
@@ -35,6 +35,8 @@ REFERENCE = 1.0
 """Distance at which every energy is zero."""
 SCALE = 0.05
 """How far the best factor on the true potential may be from 1."""
+SOFTENINGS = (0.01, 0.0, 0.005, 0.015, 0.02)
+"""Forms of the potential that count: softened as simulated, bare, and as an engine may fit the softening."""
 LEFT = 1e-3
 """Fraction of its variance that the potential may leave unexplained, in and out of distribution: outside a tenth of a force's,
 as no gauge is fitted. Potentials leave 2e-5 at most, products of logarithms that stand in for 1/r leave 6e-3."""

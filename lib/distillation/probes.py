@@ -1,14 +1,16 @@
-"""Probes: noise-free edges on which expressions are judged, like those of training and beyond them."""
+"""Probes: noise-free edges on which potentials are judged, like those of training and beyond them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
+from lib.distillation import regions
 from lib.messages.extraction import TRIM
-from lib.physics import datasets
-from lib.physics.forces import Pairs, pair_force, pair_inputs
+from lib.physics.forces import Pairs, pair_force
+from lib.physics.laws import get_law
 from lib.runs import System
 
 RECEIVERS = 40
@@ -57,9 +59,9 @@ def probe(inputs: np.ndarray, seed: int = 0, senders: int = 500) -> Probe:
     return Probe(inside, outside)
 
 
-def frozen_probe(system: System) -> Probe:
-    """The probe of a system's frozen test set less its largest forces: the same on every machine."""
-    inputs = pair_inputs(system, datasets.frozen(system).graphs()[0])
-    inputs = inputs.reshape(-1, inputs.shape[-1])
+@cache
+def of_system(system: System) -> Probe:
+    """The probe of a system, less its largest forces: of bodies that no data set holds, the same on every machine."""
+    inputs = regions.drawn_pairs(get_law(system.law), regions.drawn_bodies(system))
     size = np.linalg.norm(pair_force(system.law, inputs), axis=1)
     return probe(inputs[size < np.quantile(size, TRIM)])

@@ -224,7 +224,9 @@ def grid(law: Law, system: System) -> Grid:
     at = np.concatenate([np.repeat(list(away), SENDERS), np.repeat(["beside a threshold"], len(beside_thresholds(law)))])
     r = np.concatenate([*(_spread(rng, *span, SENDERS) for span in away.values()), beside_thresholds(law)])
     judged = _crossed(rng, m1, q1, r, masses, charges, axes)
-    clear = np.all([np.abs(r / one - 1) > min(BESIDE) * 0.999 for one in thresholds(law)], axis=0, initial=True)
+    clear = np.ones(len(r), bool)
+    for one in thresholds(law):
+        clear &= np.abs(r / one - 1) > 0.999 * min(BESIDE)
     names = {(a, b): np.outer(of_mass == a, at == b) for a in ranges for b in dict.fromkeys(at)}
     masks = {f"{a}, {b}": mask & clear for (a, b), mask in names.items()}
     pairs = Pairs(judged)

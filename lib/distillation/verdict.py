@@ -16,7 +16,6 @@ import sympy
 
 from lib.distillation.expressions import parse
 from lib.distillation.matching import GAUGES, Match, match, unit
-from lib.distillation.probes import Probe
 from lib.distillation.simplification import simplest
 from lib.physics.forces import input_names
 from lib.runs import System
@@ -71,12 +70,12 @@ def _law(matched: list[dict[int, dict[str, Match]]], rows: list[np.ndarray]) -> 
     return None
 
 
-def judge(fronts: list[pd.DataFrame], system: System, probe: Probe) -> Verdict:
+def judge(fronts: list[pd.DataFrame], system: System) -> Verdict:
     """The verdict on the fronts of a run's channels."""
     faithful = [np.flatnonzero(front["loss"] <= front["loss"].min() + FAITHFUL) for front in fronts]
     chosen = [int(np.argmax(front["chosen"])) for front in fronts]
     matched = [
-        {int(k): match(front["expression"].iloc[k], system, probe) for k in {*few, row}}
+        {int(k): match(front["expression"].iloc[k], system) for k in {*few, row}}
         for front, few, row in zip(fronts, faithful, chosen, strict=True)
     ]
     own = [few[front["chosen"].to_numpy()[few]] for front, few in zip(fronts, faithful, strict=True)]

@@ -16,8 +16,8 @@ from scipy.optimize import brentq
 
 from lib.distillation import refit
 from lib.distillation.expressions import evaluate, parse
-from lib.distillation.matching import INSIDE, OUTSIDE, unexplained
 from lib.distillation.refit import Function
+from lib.distillation.unexplained import INSIDE, OUTSIDE, unexplained
 from lib.many_body import argon
 from lib.messages.extraction import linear_fit
 from lib.network.neighbourhoods import Neighbourhoods, NeighbourNetwork

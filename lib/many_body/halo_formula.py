@@ -13,8 +13,8 @@ import torch
 from scipy.optimize import least_squares
 
 from lib.distillation.expressions import evaluate
-from lib.distillation.matching import INSIDE, OUTSIDE, unexplained
 from lib.distillation.refit import Function, refitted
+from lib.distillation.unexplained import INSIDE, OUTSIDE, unexplained
 from lib.many_body import halos
 from lib.network.neighbourhoods import Neighbourhoods, NeighbourNetwork
 

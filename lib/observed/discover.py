@@ -9,9 +9,10 @@ import numpy as np
 
 from lib.observed import properties
 from lib.observed.evidence import evidence_of
-from lib.observed.properties import Learned
+from lib.observed.properties import Learned, with_learned
 from lib.observed.recording import Recording
-from lib.selection.announce import STRUCTURE_EDGES, Prepared, announce
+from lib.observed.refinement import refine
+from lib.selection.announce import FINAL_EDGES, STRUCTURE_EDGES, Prepared, announce
 from lib.selection.evidence import Evidence
 from lib.selection.law import Announcement
 from lib.selection.terms import RADIAL, TRANSVERSE
@@ -50,9 +51,18 @@ def discover(recording: Recording) -> Discovery:
     evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
     announcement = announce(evidence, prepared.candidates(), prepared)
     told = dict(announcement.properties)
-    if found:
-        for name, values in found[2].properties.items():
-            told[name] = {"given": False, "values": [float(v) for v in values], "pattern": found[2].pattern, "scale": "free"}
+    properties_of = found[2] if found else None
+    if properties_of and properties_of.properties:
+        better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
+        properties_of, evidence = better.learned, with_learned(evidence, better.learned)
+        announcement = replace(announcement, law=better.law, constants=better.constants)
+        for name, values in properties_of.properties.items():
+            told[name] = {
+                "given": False,
+                "values": [float(v) for v in values],
+                "standard_errors": [float(e) for e in better.standard_errors[name]],
+                "scale": "free",
+            }
     hypotheses = dict(announcement.hypotheses) | {
         "order of the motion": {"found": order, "held_out_error": {str(k): round(v, 6) for k, v in errors.items()}}
     }
@@ -65,11 +75,11 @@ def discover(recording: Recording) -> Discovery:
         announcement,
         properties=told,
         hypotheses=hypotheses,
-        ties=found[2].ties if found else None,
+        ties=properties_of.ties if properties_of else None,
         frame=recording.frame,
         box=None if recording.box is None else tuple(float(b) for b in recording.box),
     )
-    return Discovery(announcement, evidence, found[2] if found else None, errors)
+    return Discovery(announcement, evidence, properties_of, errors)
 
 
 def reach_of(recording: Recording) -> float:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import sympy
 
+from lib.selection.breaks import find_break
 from lib.selection.law import Law
-from lib.selection.radial_forms import fit_forms
-from lib.selection.structure import Dictionary, Profile, Structure, profiles
+from lib.selection.radial_forms import Fitted, fit_forms
+from lib.selection.structure import Dictionary, Profile, Structure, profiles, refined
 from lib.selection.terms import RADIAL, SingleTerm
 
 FORMS_EACH = 14
 """Radial forms that are tried for each pair term."""
 FLOOR = 3e-3
 """Error of a spline, relative to its typical size, besides its standard error."""
+SIDE_FORMS = 6
+"""The same on each side of a break."""
+NOTHING = 0.01
+"""A side of a break is nothing if the function's size there is below this part of its size."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,19 @@ def composed(profiles_of: list[Profile], forms: list[sympy.Expr], single: dict[S
 
 
 def of_structure(dictionary: Dictionary, structure: Structure) -> list[Candidate]:
-    """Laws that a structure suggests: each pair term's best forms, the others' held at their best."""
+    """Laws that a structure suggests: each pair term's best forms, the others' held at their best; broken where it breaks."""
+    fine = refined(dictionary, structure)
+    found = _of_profiles(fine, structure, None)
+    if (broken := find_break(fine, structure)) is not None:
+        at, finer = broken
+        found += _of_profiles(finer, structure, at)
+    return found
+
+
+def _of_profiles(dictionary: Dictionary, structure: Structure, at: float | None) -> list[Candidate]:
     evidence = dictionary.evidence
     found, single = profiles(dictionary, structure)
-    low, high = np.quantile(evidence.motion.edges.r, [0.002, 0.998])
-    choices = []
-    for profile in found:
-        floor = FLOOR * np.abs(profile.value) + 0.1 * FLOOR * np.median(np.abs(profile.value)) + 1e-300
-        fitted = fit_forms(profile.r, profile.value, np.hypot(profile.standard_error, floor), low, high)
-        choices.append(fitted[:FORMS_EACH])
+    choices = [_forms(profile) if at is None else _broken_forms(profile, at) for profile in found]
     best = [choice[0].expression for choice in choices]
     names = [choice[0].name for choice in choices]
     laws = [Candidate(composed(found, best, single, evidence.motion.dim, evidence.order), " + ".join(names) or "no pair term")]
@@ -59,3 +69,27 @@ def of_structure(dictionary: Dictionary, structure: Structure) -> list[Candidate
             source = " + ".join([*names[:k], other.name, *names[k + 1 :]])
             laws.append(Candidate(composed(found, forms, single, evidence.motion.dim, evidence.order), source))
     return laws
+
+
+def _forms(profile: Profile, inside: np.ndarray | None = None) -> list[Fitted]:
+    """The best forms of a profile, or of the part of its points that are inside [points; bool]."""
+    part = slice(None) if inside is None else inside
+    r, value, error = profile.r[part], profile.value[part], profile.standard_error[part]
+    floor = FLOOR * np.abs(value) + 0.1 * FLOOR * np.median(np.abs(profile.value)) + 1e-300
+    return fit_forms(r, value, np.hypot(error, floor), r.min(), r.max())[:FORMS_EACH]
+
+
+def _broken_forms(profile: Profile, at: float) -> list[Fitted]:
+    """Forms below and above a break; nothing on a side where the profile is nothing."""
+    sides = []
+    size = np.sqrt((profile.value**2).mean())
+    for inside in (profile.r < at, profile.r >= at):
+        here = np.sqrt((profile.value[inside] ** 2).mean()) if inside.any() else 0.0
+        sides.append([Fitted("nothing", sympy.S.Zero, 0.0)] if here < NOTHING * size else _forms(profile, inside)[:SIDE_FORMS])
+    found = []
+    for below, above in itertools.product(*sides):
+        expression = sympy.Piecewise(
+            (below.expression, sympy.Symbol("r", real=True) < sympy.Float(at)), (above.expression, True)
+        )
+        found.append(Fitted(f"{below.name} below {at:.3g}, {above.name} above", expression, below.error + above.error))
+    return sorted(found, key=lambda one: one.error)

@@ -11,12 +11,14 @@ from lib.distillation.simplification import rounded
 from lib.selection.candidates import Candidate
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
-from lib.selection.fitting import Fit, deviations, fit
+from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit
 from lib.selection.law import Law
 from lib.selection.moves import shorter, softened
 
 KEPT = 8
 """Candidates that are looked at again after the first fit."""
+FIRST = 25
+"""Evaluations of each candidate at first."""
 IMPROVED = 4
 """Candidates that are changed."""
 BEHIND = 100.0
@@ -48,11 +50,13 @@ def relative_deviation(evidence: Evidence) -> np.ndarray:
     return 0.01 * (evidence.typical + np.linalg.norm(evidence.target, axis=1)) * evidence.spread
 
 
-def score(candidates: Iterable[Candidate], evidence: Evidence, deviation: np.ndarray) -> list[Scored]:
+def score(
+    candidates: Iterable[Candidate], evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS
+) -> list[Scored]:
     """Candidates fitted, by description length, shortest first; those that come to the same are one."""
     found: dict[str, Scored] = {}
     for candidate in candidates:
-        fitted = fit(candidate.law, evidence, deviation)
+        fitted = fit(candidate.law, evidence, deviation, evaluations)
         one = Scored(fitted, description_length(fitted), candidate.source)
         if one.text not in found or one.length < found[one.text].length:
             found[one.text] = one
@@ -86,7 +90,7 @@ def again(found: list[Scored]) -> list[Candidate]:
 def choose(candidates: list[Candidate], evidence: Evidence) -> tuple[list[Scored], np.ndarray]:
     """Candidates, improved, by description length on the noise [rows] that the best of them leaves; and that noise."""
     deviation = relative_deviation(evidence)
-    found = score(candidates, evidence, deviation)[:KEPT]
+    found = score(again(score(candidates, evidence, deviation, FIRST)[:KEPT]), evidence, deviation)
     softer = [Candidate(law, one.source) for one in found[:IMPROVED] for law in softened(one.fit)]
     found = sorted([*found, *score(softer, evidence, deviation)], key=lambda one: one.length)
     for _ in range(2):

@@ -21,6 +21,8 @@ EVALUATIONS = 120
 """Of the residuals, at most, in one fit."""
 ROUNDING = 1e-6
 """Relative error of numbers that are exact: those of a file have seven digits, and distances are differences of them."""
+THRESHOLD_MOVES = 0.02
+"""Part of itself by which a threshold is moved at most."""
 FAR = 1e6
 """Residual, in standard deviations, of a row where a law has no value."""
 
@@ -174,10 +176,32 @@ def robust_weight(residual: np.ndarray) -> np.ndarray:
     return 1 / np.sqrt(1 + (np.nan_to_num(residual, nan=FAR, posinf=FAR, neginf=-FAR) / ROBUST) ** 2)
 
 
-def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, start: np.ndarray | None = None) -> Fit:
+def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS) -> Fit:
     """A law's constants with the least robust squares of residuals in units of `deviation` [rows]."""
     family = law if isinstance(law, Family) else Family(law)
-    constants = family.start if start is None else start
+    found = _descended(family, evidence, deviation, family.start, evaluations)
+    for k in np.flatnonzero(family.thresholds):
+        found = _threshold_moved(found, evidence, deviation, k)
+    return found
+
+
+def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int) -> Fit:
+    """The fit with a threshold moved to where the misfit is least: by search, as it has no slope in it."""
+    family, least = found.family, found
+    for reach in (THRESHOLD_MOVES, THRESHOLD_MOVES / 10):
+        for at in least.constants[k] * np.linspace(1 - reach, 1 + reach, 11):
+            constants = least.constants.copy()
+            constants[k] = at
+            value, slopes = family.predict(evidence, constants)
+            residual = (evidence.target - value) / deviation[:, None]
+            trial = Fit(family, constants, residual, slopes / deviation[:, None, None], evidence.group)
+            if trial.misfit.sum() < least.misfit.sum():
+                least = trial
+    return _descended(family, evidence, deviation, least.constants, EVALUATIONS)
+
+
+def _descended(family: Family, evidence: Evidence, deviation: np.ndarray, constants: np.ndarray, evaluations: int) -> Fit:
+    """Constants, but for thresholds, with the least robust squares from where they start."""
     free = ~family.thresholds
     unit = np.where(constants != 0, np.abs(constants), 1.0)[free]
     cache: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
@@ -205,7 +229,7 @@ def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, start: np.
                 loss="soft_l1",
                 f_scale=ROBUST,
                 x_scale="jac",
-                max_nfev=EVALUATIONS,
+                max_nfev=evaluations,
             )
             found[free] = unit * solution.x
         except (np.linalg.LinAlgError, ValueError):

@@ -151,3 +151,27 @@ def read_law(record: Mapping[str, Any]) -> Law:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"not the record of a law: {error}") from None
+
+
+def read_announcement(record: Mapping[str, Any]) -> Announcement:
+    """What a record announces; `InputError` where it holds none."""
+    law = read_law(record)
+    try:
+        return Announcement(
+            bool(record["announced"]),
+            law,
+            record["reason"],
+            tuple(Constant(one["name"], one["value"], one["standard_error"]) for one in record["constants"]),
+            record["properties"],
+            None if record["ties"] is None else tuple((int(i), int(j)) for i, j in record["ties"]),
+            None if record["box"] is None else tuple(record["box"]),
+            record["noise"],
+            record["hypotheses"],
+            record["frame"],
+            record["held_out_error"],
+            tuple(record["tied_with"]),
+            record["confidence"],
+            tuple(record["candidates"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"not the record of an announcement: {error}") from None

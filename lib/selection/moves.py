@@ -21,8 +21,14 @@ WEAK = 6.0
 
 def rebuilt(family: Family, values: dict[sympy.Symbol, sympy.Expr]) -> Law:
     """The law with expressions in place of its constants."""
-    radial, transverse, *single = (form.xreplace(values).xreplace({sympy.Abs(R): R}) for form in family.forms)
+    radial, transverse, *single = (_at_positive_distances(form.xreplace(values)) for form in family.forms)
     return replace(family.law, radial=radial, transverse=transverse, single=tuple(single))
+
+
+def _at_positive_distances(form: sympy.Expr) -> sympy.Expr:
+    """The form where r > 0: no case of a distance below zero, no size of a distance."""
+    positive = sympy.Symbol("r", positive=True)
+    return form.xreplace({R: positive}).replace(lambda e: e.is_Piecewise, lambda e: e.func(*e.args)).xreplace({positive: R})
 
 
 def exponents(family: Family) -> set[sympy.Symbol]:

@@ -35,10 +35,20 @@ class Basis:
     knots: np.ndarray
 
     @classmethod
-    def of(cls, r: np.ndarray, count: int = SPLINES) -> Basis:
-        """So many splines with knots at quantiles of distances [edges]."""
+    def of(cls, r: np.ndarray, count: int = SPLINES, jump: float | None = None) -> Basis:
+        """So many splines, three more that may jump at a distance.
+
+        Every other knot is at a quantile of the distances [edges], the others are even in their logarithm, since the few
+        close encounters tell most.
+        """
         u = np.log(r)
-        inner = np.quantile(u, np.linspace(0, 1, count - 2))
+        even = (count - 4) // 2
+        inner = np.concatenate(
+            [np.quantile(u, np.linspace(0, 1, count - 2 - even)), np.linspace(u.min(), u.max(), even + 2)[1:-1]]
+        )
+        inner.sort()
+        if jump is not None:
+            inner = np.sort(np.concatenate([inner[np.abs(inner - np.log(jump)) > 1e-3], np.full(4, np.log(jump))]))
         return cls(np.concatenate([[inner[0]] * 3, inner, [inner[-1]] * 3]))
 
     def matrix(self, r: np.ndarray) -> np.ndarray:
@@ -69,15 +79,17 @@ class Dictionary:
     """x^T x, x^T y, y^T y of each fold."""
 
     @classmethod
-    def of(cls, evidence: Evidence, terms: list[Term], target: np.ndarray | None = None) -> Dictionary:
-        """Of the terms, for the evidence's target or another, [rows, dim].
+    def of(
+        cls, evidence: Evidence, terms: list[Term], target: np.ndarray | None = None, basis: Basis | None = None
+    ) -> Dictionary:
+        """Of the terms, for the evidence's target or another, [rows, dim], and the usual splines or others.
 
         Weights are 1 / (typical target + target), so that close encounters do not decide alone.
         """
         motion, edges = evidence.motion, evidence.motion.edges
         size = np.linalg.norm(evidence.target, axis=1)
         weight = 1 / ((evidence.typical + size) * evidence.spread)
-        basis, pairs = Basis.of(edges.r), motion.pair_columns()
+        basis, pairs = basis or Basis.of(edges.r), motion.pair_columns()
         splines = basis.matrix(edges.r)
         blocks, columns, start = [], [], 0
         for term in terms:
@@ -222,8 +234,18 @@ class Profile:
     """[points], by groups."""
 
 
+FINER = (SPLINES, 20, 32, 50)
+"""Splines of a profile; so many as the held-out error asks for."""
 POINTS = 60
 """Distances at which a profile is given."""
+
+
+def refined(dictionary: Dictionary, structure: Structure) -> Dictionary:
+    """The dictionary of a structure's terms alone, with as many splines as the held-out error asks for."""
+    evidence, terms = dictionary.evidence, list(structure.terms)
+    bases = [Basis.of(evidence.motion.edges.r, count) for count in FINER]
+    tried = [Dictionary.of(evidence, terms, basis=basis) for basis in bases]
+    return min(tried, key=lambda one: float(one.held_out(list(range(len(terms)))).sum()))
 
 
 def profiles(dictionary: Dictionary, structure: Structure) -> tuple[list[Profile], dict[SingleTerm, float]]:
@@ -238,7 +260,10 @@ def profiles(dictionary: Dictionary, structure: Structure) -> tuple[list[Profile
     by_group = np.stack([np.bincount(number, column) for column in pulls.T], axis=1)
     inverse = np.linalg.pinv(gram, rcond=1e-12, hermitian=True)
     covariance = inverse @ (by_group.T @ by_group) @ inverse
-    r = np.quantile(dictionary.evidence.motion.edges.r, np.linspace(0.002, 0.998, POINTS))
+    r = dictionary.evidence.motion.edges.r
+    # even in quantiles and in the logarithm, as the splines are
+    near, far = np.quantile(r, [0.001, 0.999])
+    r = np.sort(np.concatenate([np.quantile(r, np.linspace(0.002, 0.998, POINTS // 2)), np.geomspace(near, far, POINTS // 2)]))
     splines = dictionary.basis.matrix(r).toarray()
     found, single, start = [], {}, 0
     for term in structure.terms:

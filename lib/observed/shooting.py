@@ -1,0 +1,561 @@
+"""Constants of a law fitted to the measured positions themselves, through the integrator: multiple shooting.
+
+Trajectories are cut into short segments, each with initial states of its own. With r_s(c, y_s) the residuals of segment s for
+constants c and initial state y_s, Gauss and Newton's step has the shape of an arrow: the y_s are eliminated one by one, and
+what is left is a system in c alone (Bock, Modelling of Chemical Reaction Systems, 1981, p. 102). Nothing is smoothed away:
+noise is where it arose, in the positions.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sympy
+from jax import Array
+
+from lib.distillation.refit import in_conditions, with_free_constants
+from lib.errors import InputError
+from lib.observed.batches import interval_of
+from lib.observed.derivatives import Smoothed, smooth
+from lib.observed.noise import noise_of
+from lib.observed.periodic import unwrapped
+from lib.observed.recording import Recording
+from lib.observed.weak_form import time_scale
+from lib.selection.law import Constant, Law, body_names, pair_names
+
+jax.config.update("jax_enable_x64", True)
+
+LENGTHS = (2.0, 4.0, 8.0)
+"""Durations of segments, in time scales of the motion, one fit after the other: long ones tell more of the constants, and are
+followed only by constants that are nearly right."""
+ASTRAY = 1.05
+"""A longer segment's fit is taken if its residuals are not larger than this many times those of the shorter one's."""
+SHORTEST, LONGEST = 8, 120
+"""Measured times of a segment."""
+WORK = 6e6
+"""Segments x times x pairs x derivatives in one iteration; of more segments a random part is taken."""
+STEPS = (1, 2, 4, 8)
+"""Steps of the integrator between two measured times."""
+ACCURACY = 0.1
+"""Errors of the integrator, in parts of the noise; segments that are not followed that well are left out."""
+LEAST_NOISE = 1e-7
+"""In parts of the spread: exact data are not followed more closely."""
+OUTLIER = 4.0
+"""Residuals of so many standard deviations count half (Cauchy's loss)."""
+LOOSE = 100.0
+"""Times `OUTLIER` in the first iteration, a quarter of it in each further one."""
+ITERATIONS = 40
+CONVERGED = 0.02
+"""Standard errors by which an iteration moves the constants at last."""
+FEW = 20
+"""With fewer trajectories the sandwich estimate takes segments for independent instead."""
+UNDETERMINED = 1e-9
+"""Relative size of an eigenvalue of the information that the data do not determine."""
+BATCH = 32
+"""Segments integrated at once."""
+
+
+@dataclass(frozen=True)
+class ShootingFit:
+    """Constants fitted to positions."""
+
+    law: Law
+    """With these constants."""
+    constants: tuple[Constant, ...]
+    """In the order of the law's numbers: radial, transverse, single. No standard error where the data do not determine one."""
+    covariance: np.ndarray
+    """[parameters, parameters], by the sandwich estimate over trajectories; of constants, then of scalars."""
+    scalars: Mapping[str, np.ndarray]
+    """Properties that were free, each [n]."""
+    scalar_errors: Mapping[str, np.ndarray]
+    """Each [n], NaN where the data do not determine it."""
+    noise: float
+    """Standard deviation of a component of the residuals, degrees of freedom allowed for."""
+    residuals: int
+    """Numbers fitted to."""
+    segments: int
+    """Segments fitted to."""
+    left_out: int
+    """Segments that no integration followed closely enough."""
+    converged: bool
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """Stretches of trajectories, each array by segment first."""
+
+    time: np.ndarray
+    """[segments, times], from 0; the last is repeated where there are fewer."""
+    values: np.ndarray
+    """[segments, times, quantities, n, dim]: positions, and velocities where they were measured."""
+    weight: np.ndarray
+    """[segments, times, quantities, n], 1 / noise, 0 where nothing was measured."""
+    properties: np.ndarray
+    """[segments, properties, n]"""
+    active: np.ndarray
+    """[segments, n; bool]"""
+    start: np.ndarray
+    """[segments, order, n, dim], first guess of positions (and velocities)."""
+    trajectory: np.ndarray
+    """[segments]"""
+    steps: np.ndarray
+    """[segments], of the integrator between two measured times."""
+
+    def take(self, chosen: np.ndarray) -> _Segments:
+        """Of some segments."""
+        return _Segments(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    def batches(self) -> Iterator[tuple[slice, tuple[np.ndarray, ...]]]:
+        """Slices of `BATCH` segments with what the integrator needs of them; the last is filled up with repetitions."""
+        each = (self.time, self.values, self.weight, self.properties, self.active, self.steps)
+        for first in range(0, len(self.time), BATCH):
+            rows = np.minimum(np.arange(first, first + BATCH), len(self.time) - 1)
+            yield slice(first, min(first + BATCH, len(self.time))), tuple(one[rows] for one in each)
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """A law as a function of its constants, for JAX; compared by identity."""
+
+    order: int
+    rates: Callable[[Array, Array, Array, Array, Array], Array]
+    """Of constants [constants], position and velocity [n, dim], properties [properties, n], active [n]: [n, dim]."""
+    scalars: tuple[int, ...]
+    """Numbers of the properties whose values are parameters too."""
+    constants: int
+
+
+@lru_cache(maxsize=32)
+def _model(
+    law: Law,
+    symbols: tuple[sympy.Symbol, ...],
+    names: tuple[str, ...],
+    scalars: tuple[int, ...],
+    box: tuple[float, ...] | None,
+    ties: tuple[tuple[bool, ...], ...] | None,
+) -> _Model:
+    """The model of a law with symbols for its constants; one of each form, so that JAX compiles it once."""
+    forms = [law.radial, law.transverse, *law.single]
+    inputs = [pair_names([*names])] * 2 + [body_names(law.dim, [*names])] * len(law.single)
+    functions = [
+        sympy.lambdify([*symbols, *(sympy.Symbol(one, real=True) for one in own)], form, "jax")
+        for form, own in zip(forms, inputs, strict=True)
+    ]
+    mass = names.index("mass") if law.divides_by_mass else None
+    acting = None if ties is None else np.array(ties)
+    periods = None if box is None else np.array(box)
+
+    def rates(constants: Array, x: Array, v: Array, properties: Array, active: Array) -> Array:
+        n = len(x)
+        separation = x[:, None] - x
+        if periods is not None:
+            separation = separation - periods * jnp.round(separation / periods)
+        pairs = active[:, None] & active & ~jnp.eye(n, dtype=bool)
+        # a distance without trouble where there is no pair, so that slopes stay finite
+        square = (separation**2).sum(-1)
+        r = jnp.sqrt(jnp.where(pairs, square, 1.0))
+        r = jnp.where(pairs, r, jnp.max(jnp.where(pairs, r, 0.0)))
+        columns = [r]
+        for one in properties:
+            columns += [jnp.broadcast_to(one[:, None], (n, n)), jnp.broadcast_to(one, (n, n))]
+        if acting is not None:
+            pairs &= acting
+        line = separation / r[..., None]
+
+        def force(function: Callable[..., Array], direction: Array) -> Array:
+            size = jnp.broadcast_to(function(*constants, *columns), (n, n))
+            return (jnp.where(pairs, size, 0.0)[..., None] * direction).sum(1)
+
+        found = force(functions[0], line)
+        if law.transverse != 0:
+            found = found + force(functions[1], jnp.stack([-line[..., 1], line[..., 0]], -1))
+        if mass is not None:
+            found = found / properties[mass][:, None]
+        if law.single:
+            own = (*x.T, *v.T, *properties)
+            parts = [jnp.broadcast_to(one(*constants, *own), (n,)) for one in functions[2:]]
+            found = found + jnp.stack(parts, -1)
+        return jnp.where(active[:, None], found, 0.0)
+
+    return _Model(law.order, rates, scalars, len(symbols))
+
+
+def _follow(
+    model: _Model, steps: Array, parameters: Array, start: Array, time: Array, properties: Array, active: Array
+) -> Array:
+    """Positions and velocities [times, 2, n, dim] from a start [order, n, dim]; Runge and Kutta's method of order 4."""
+    constants = parameters[: model.constants]
+    n = active.shape[0]
+    for k, number in enumerate(model.scalars):
+        first = model.constants + k * n
+        properties = properties.at[number].set(parameters[first : first + n])
+
+    def slope(state: Array) -> Array:
+        x, v = state[0], state[-1]
+        a = model.rates(constants, x, v, properties, active)
+        return jnp.stack([v, a]) if model.order == 2 else a[None]
+
+    def interval(state: Array, duration: Array) -> tuple[Array, Array]:
+        h = duration / steps
+
+        def step(_: int, y: Array) -> Array:
+            k1 = slope(y)
+            k2 = slope(y + h / 2 * k1)
+            k3 = slope(y + h / 2 * k2)
+            k4 = slope(y + h * k3)
+            return y + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+        state = jax.lax.fori_loop(0, steps, step, state)
+        return state, state
+
+    _, states = jax.lax.scan(interval, start, jnp.diff(time))
+    return jnp.concatenate([start[None], states])
+
+
+def _residual(model: _Model, unknown: Array, shape: tuple[int, ...], arrays: tuple[Array, ...]) -> Array:
+    """Residuals [numbers] over the noise, of parameters and initial state in one vector."""
+    time, values, weight, properties, active, steps = arrays
+    size = int(np.prod(shape))
+    parameters, start = unknown[:-size], unknown[-size:].reshape(shape)
+    states = _follow(model, steps, parameters, start, time, properties, active)
+    found = (states[:, : values.shape[1]] - values) * weight[..., None]
+    return jnp.where(weight[..., None] > 0, found, 0.0).ravel()
+
+
+@partial(jax.jit, static_argnums=0)
+def _batch_residuals(model: _Model, parameters: Array, starts: Array, arrays: tuple[Array, ...]) -> Array:
+    """[segments, numbers]"""
+
+    def one(start: Array, own: tuple[Array, ...]) -> Array:
+        return _residual(model, jnp.concatenate([parameters, start.ravel()]), start.shape, own)
+
+    return jax.vmap(one)(starts, arrays)
+
+
+@partial(jax.jit, static_argnums=0)
+def _batch_equations(
+    model: _Model, parameters: Array, starts: Array, arrays: tuple[Array, ...], scale: Array
+) -> tuple[Array, Array]:
+    """Of each segment, the information [segments, unknowns, unknowns] and the gradient [segments, unknowns]."""
+
+    def one(start: Array, own: tuple[Array, ...]) -> tuple[Array, Array]:
+        unknown = jnp.concatenate([parameters, start.ravel()])
+
+        def twice(y: Array) -> tuple[Array, Array]:
+            found = _residual(model, y, start.shape, own)
+            return found, found
+
+        slopes, residual = jax.jacfwd(twice, has_aux=True)(unknown)
+        weight = 1 / (1 + (residual / (OUTLIER * scale)) ** 2)
+        return slopes.T @ (weight[:, None] * slopes), slopes.T @ (weight * residual)
+
+    return jax.vmap(one)(starts, arrays)
+
+
+def _filled(starts: np.ndarray) -> np.ndarray:
+    return starts[np.minimum(np.arange(BATCH), len(starts) - 1)]
+
+
+def _residuals(model: _Model, parameters: np.ndarray, starts: np.ndarray, segments: _Segments) -> np.ndarray:
+    """[segments, numbers]"""
+    found = [
+        np.asarray(_batch_residuals(model, parameters, _filled(starts[part]), arrays))[: part.stop - part.start]
+        for part, arrays in segments.batches()
+    ]
+    return np.concatenate(found)
+
+
+def _equations(
+    model: _Model, parameters: np.ndarray, starts: np.ndarray, segments: _Segments, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each segment, the information [segments, unknowns, unknowns] and the gradient [segments, unknowns]."""
+    found = [
+        [
+            np.asarray(each)[: part.stop - part.start]
+            for each in _batch_equations(model, parameters, _filled(starts[part]), arrays, scale)
+        ]
+        for part, arrays in segments.batches()
+    ]
+    information, gradient = (np.concatenate(each) for each in zip(*found, strict=True))
+    return information, gradient
+
+
+def _cost(residuals: np.ndarray, scale: float) -> float:
+    """Cauchy's loss; infinite where an integration failed."""
+    if not np.isfinite(residuals).all():
+        return float("inf")
+    return float((OUTLIER * scale) ** 2 / 2 * np.log1p((residuals / (OUTLIER * scale)) ** 2).sum())
+
+
+def _stretches(known: np.ndarray, length: int, shortest: int) -> list[slice]:
+    """Slices of at most so many times in which a body is not beyond its first or last row."""
+    rows = np.flatnonzero(known)
+    if len(rows) < shortest:
+        return []
+    first, last = rows[0], rows[-1] + 1
+    count = max(round((last - first) / length), 1)
+    bounds = np.linspace(first, last, count + 1).astype(int)
+    found = [slice(a, b) for a, b in itertools.pairwise(bounds) if b - a >= shortest]
+    return [one for one in found if known[one].all()]
+
+
+def _segments(
+    recording: Recording,
+    order: int,
+    noises: Mapping[str, float],
+    ways: list[Smoothed | None],
+    rates: list[Smoothed | None],
+    length: int,
+    names: list[str],
+) -> _Segments | None:
+    """All segments of a recording in which every body was measured often enough; None if there are none."""
+    most = max(one.position.shape[1] for one in recording.experiments)
+    found: list[tuple[np.ndarray, ...]] = []
+    for number, (one, way, rate) in enumerate(zip(recording.experiments, ways, rates, strict=True)):
+        if way is None or rate is None:
+            continue
+        there = np.isfinite(one.position).all(2).any(0)
+        n = int(there.sum())
+        position = unwrapped(one.position, recording.box)[:, there]
+        quantities = [position] if "velocity" not in noises else [position, one.velocity[:, there]]
+        first = rate.first if rate is way else rate.value
+        known = np.isfinite(way.value[:, there]).all((1, 2)) & np.isfinite(first[:, there]).all((1, 2))
+        for stretch in _stretches(known, length, min(SHORTEST, 2 * order + 1)):
+            rows = stretch.stop - stretch.start
+            measured = np.isfinite(position[stretch]).all(2)
+            if (measured.sum(0) < order + 1).any():
+                continue
+            dim = position.shape[2]
+            clock = one.time[stretch] - one.time[stretch.start]
+            time = np.concatenate([clock, np.full(length * 2 - rows, clock[-1])])
+            values = np.zeros((length * 2, len(quantities), most, dim))
+            weight = np.zeros((length * 2, len(quantities), most))
+            for k, (name, quantity) in enumerate(zip(noises, quantities, strict=True)):
+                part = quantity[stretch]
+                values[:rows, k, :n] = np.nan_to_num(part)
+                weight[:rows, k, :n] = np.isfinite(part).all(2) / noises[name]
+            properties = np.ones((len(names), most))
+            for k, name in enumerate(names):
+                properties[k, :n] = np.asarray(one.properties[name], float)[there]
+            # bodies that are not there stand apart, and act on none
+            start = np.zeros((order, most, dim))
+            start[0, n:] = np.abs(np.nan_to_num(position)).max() * (2.0 + np.arange(most - n))[:, None]
+            start[0, :n] = way.value[stretch.start, there]
+            if order == 2:
+                start[1, :n] = first[stretch.start, there]
+            found.append((time, values, weight, properties, np.arange(most) < n, start, np.array(number), np.array(1)))
+    if not found:
+        return None
+    segments = _Segments(*(np.stack(each) for each in zip(*found, strict=True)))
+    used = int((segments.weight > 0).any((2, 3)).sum(1).max())
+    return replace(segments, time=segments.time[:, :used], values=segments.values[:, :used], weight=segments.weight[:, :used])
+
+
+def _followed(model: _Model, parameters: np.ndarray, segments: _Segments) -> _Segments:
+    """The segments that some number of steps follows closely enough, ordered by that."""
+    found, left = [], segments
+    for steps in STEPS:
+        if not len(left.time):
+            break
+        left = replace(left, steps=np.full(len(left.time), steps))
+        finer = replace(left, steps=2 * left.steps)
+        one, other = (_residuals(model, parameters, each.start, each) for each in (left, finer))
+        close = np.abs(one - other).max(1) < ACCURACY  # false where an integration failed
+        found.append(left.take(close))
+        left = left.take(~close)
+    return _Segments(*(np.concatenate([getattr(one, name) for one in found]) for name in _Segments.__dataclass_fields__))
+
+
+def _eliminated(information: np.ndarray, gradient: np.ndarray, count: int, damping: float):  # noqa: ANN202
+    """Information and gradient of the parameters once each segment's state is eliminated, and what gives the states back."""
+    diagonal = np.arange(information.shape[1])
+    states = information[:, count:, count:].copy()
+    inner = diagonal[count:] - count
+    states[:, inner, inner] *= 1 + damping
+    # states that nothing tells of, such as those of bodies that are not there, stay
+    states[:, inner, inner] += np.where(states[:, inner, inner] == 0, 1.0, 0.0)
+    coupling = information[:, count:, :count]
+    solved = np.linalg.solve(states, np.concatenate([coupling, gradient[:, count:, None]], axis=2))
+    back = coupling.transpose(0, 2, 1) @ solved
+    own = information[:, :count, :count] - back[..., :-1]
+    slope = gradient[:, :count] - back[..., -1]
+    return own, slope, solved
+
+
+def _solve(information: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The solution in the directions that the information determines, and which parameters it determines [parameters]."""
+    size = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(information / size[:, None] / size)
+    good = values > UNDETERMINED * values.max()
+    inverse = (vectors[:, good] / values[good]) @ vectors[:, good].T
+    determined = (vectors[:, ~good] ** 2).sum(1) < 1e-3
+    return inverse @ (right / size.reshape(-1, *[1] * (right.ndim - 1))) / size.reshape(-1, *[1] * (right.ndim - 1)), determined
+
+
+def shoot(
+    law: Law,
+    recording: Recording,
+    scalars: Mapping[str, np.ndarray] | None = None,
+    held: frozenset[int] = frozenset(),
+    ties: np.ndarray | None = None,
+    seed: int = 0,
+) -> ShootingFit:
+    """A law's constants, and what `scalars` [n] name of the bodies' properties, fitted to the measured positions.
+
+    The law's floating-point numbers are where the fit starts; of those that `held` numbers, and of those in conditions, none
+    is moved. Properties are the recording's, or free scalars of bodies that are the same in all experiments. Velocities count
+    too where they were measured. Rows may be missing and times irregular. Raises `InputError` where no segment can be fitted.
+    """
+    scalars = dict(scalars or {})
+    experiments = recording.experiments
+    names = list(dict.fromkeys([*experiments[0].properties, *scalars]))
+    experiments = tuple(replace(one, properties=dict(one.properties) | scalars) for one in experiments)
+    recording = replace(recording, experiments=experiments)
+    forms, symbols, values = with_free_constants([law.radial, law.transverse, *law.single])
+    model = _model(
+        replace(law, radial=forms[0], transverse=forms[1], single=tuple(forms[2:])),
+        tuple(symbols),
+        tuple(names),
+        tuple(map(names.index, scalars)),
+        None if recording.box is None else tuple(recording.box.tolist()),
+        None if ties is None else tuple(map(tuple, ties.tolist())),
+    )
+    quantities = ["position"]
+    if law.order == 2 and all(one.velocity is not None for one in experiments):
+        quantities.append("velocity")
+    noises = {name: _noise(recording, name) for name in quantities}
+    ways = smooth(experiments, noises["position"], box=recording.box)
+    rates = smooth(experiments, noises["velocity"], "velocity") if "velocity" in noises else ways
+    interval = float(np.median([interval_of(one.time) for one in experiments]))
+    scale = min(time_scale(ways, law.order), LONGEST * interval) / interval
+    parameters = np.concatenate([values, *(np.asarray(one, float) for one in scalars.values())])
+    free = np.ones(len(parameters), bool)
+    free[: len(values)] = ~in_conditions(forms, symbols) & [k not in held for k in range(len(values))]
+    lengths = dict.fromkeys(int(np.clip(each * scale, SHORTEST, LONGEST)) for each in LENGTHS)
+    best: tuple[_Fitted, _Segments, int] | None = None
+    for length in lengths:
+        segments = _segments(recording, law.order, noises, ways, rates, length, names)
+        if segments is None:
+            break
+        segments = _affordable(segments, int(free.sum()), seed)
+        kept = _followed(model, parameters, segments)
+        if not len(kept.time):
+            break
+        fitted = _fit(model, parameters, free, kept)
+        # what long segments leave must be the same noise, or some of them went astray
+        if best is not None and not (fitted.scale < ASTRAY * best[0].scale and len(kept.time) > len(segments.time) / 2):
+            break
+        best, parameters = (fitted, kept, len(segments.time) - len(kept.time)), fitted.parameters
+    if best is None:
+        raise InputError("positions cannot be followed through this law: trajectories are too short, or it diverges")
+    fitted, kept, left_out = best
+    found = dict(zip(symbols, map(sympy.Float, fitted.parameters[: len(values)]), strict=True))
+    radial, transverse, *single = [form.xreplace(found) for form in forms]
+    errors = np.sqrt(np.where(fitted.determined, np.diag(fitted.covariance), np.nan))
+    constants = tuple(
+        Constant(f"c{k + 1}", float(value), float(errors[k]) if np.isfinite(errors[k]) and free[k] else None)
+        for k, value in enumerate(fitted.parameters[: len(values)])
+    )
+    by_body = np.split(np.arange(len(values), len(parameters)), max(len(scalars), 1)) if scalars else []
+    return ShootingFit(
+        replace(law, radial=radial, transverse=transverse, single=tuple(single)),
+        constants,
+        fitted.covariance,
+        {name: fitted.parameters[own] for name, own in zip(scalars, by_body, strict=True)},
+        {name: errors[own] for name, own in zip(scalars, by_body, strict=True)},
+        fitted.scale * noises["position"],
+        int((kept.weight > 0).sum()) * law.dim,
+        len(kept.time),
+        left_out,
+        fitted.converged,
+    )
+
+
+def _noise(recording: Recording, quantity: str) -> float:
+    sizes = np.concatenate([getattr(one, quantity).reshape(-1, recording.dim) for one in recording.experiments])
+    spread = float(np.sqrt(np.nanvar(sizes, axis=0).mean()))
+    found = noise_of(recording.experiments, quantity, recording.box if quantity == "position" else None).standard_deviation
+    return float(np.fmax(found, LEAST_NOISE * spread))
+
+
+def _affordable(segments: _Segments, parameters: int, seed: int) -> _Segments:
+    """All segments, or a random part of them."""
+    count, times = segments.time.shape
+    n = segments.active.shape[1]
+    each = times * n**2 * (parameters + segments.start[0].size)
+    most = max(int(WORK / each), 50)
+    if count <= most:
+        return segments
+    return segments.take(np.sort(np.random.default_rng(seed).permutation(count)[:most]))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    parameters: np.ndarray
+    covariance: np.ndarray
+    determined: np.ndarray
+    scale: float
+    converged: bool
+
+
+def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Segments) -> _Fitted:
+    """Gauss, Newton, Levenberg and Marquardt's method."""
+    starts, count = segments.start, len(parameters)
+    seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
+    unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())
+    inflation = np.sqrt(seen.sum() / max(seen.sum() - unknowns, 1))
+
+    def scale_of(found: np.ndarray) -> float:
+        return max(float(np.median(np.abs(found[seen]))) / 0.6745 * inflation, np.finfo(float).tiny)
+
+    now = _residuals(model, parameters, starts, segments)
+    damping, converged = 1e-3, False
+    for iteration in range(ITERATIONS):
+        # outliers count in full at first: a state guessed from one would else be held for right, and the rest for outliers
+        loose = max(LOOSE / 4**iteration, 1.0)
+        scale = loose * scale_of(now)
+        cost = _cost(now, scale)
+        equations = _equations(model, parameters, starts, segments, scale)
+        moved = False
+        while not moved and damping < 1e8:
+            information, slope, solved = _eliminated(*equations, count, damping)
+            information, slope = information.sum(0), slope.sum(0)
+            damped = information + damping * np.diag(np.diag(information))
+            change = np.zeros(count)
+            if free.any():
+                change[free] = -_solve(damped[np.ix_(free, free)], slope[free])[0]
+            states = starts - (solved[..., -1] + solved[..., :-1] @ change).reshape(starts.shape)
+            then = _residuals(model, parameters + change, states, segments)
+            moved = _cost(then, scale) <= cost
+            damping = damping / 10 if moved else damping * 10
+        if not moved:
+            damping = 1e-3
+            if loose == 1:
+                converged = True  # no step of any length is better
+                break
+            continue
+        parameters, starts, now = parameters + change, states, then
+        step = change[free] @ information[np.ix_(free, free)] @ change[free]
+        if loose == 1 and damping < 1e-3 and np.sqrt(max(step, 0.0)) < CONVERGED * scale:
+            converged = True
+            break
+    scale = scale_of(now)
+    information, slopes, _ = _eliminated(*_equations(model, parameters, starts, segments, scale), count, 0.0)
+    information, slopes = information.sum(0)[np.ix_(free, free)], slopes[:, free]
+    clusters = segments.trajectory if len(np.unique(segments.trajectory)) >= FEW else np.arange(len(starts))
+    cluster = np.unique(clusters, return_inverse=True)[1]
+    scores = np.zeros((cluster.max() + 1, slopes.shape[1]))
+    np.add.at(scores, cluster, slopes)
+    covariance, determined = np.zeros((count, count)), np.ones(count, bool)
+    if free.any():
+        sensitivity, determined[free] = _solve(information, scores.T)
+        # residuals of fitted states are smaller than the noise, and so are their scores
+        correction = inflation**2 * len(scores) / max(len(scores) - 1, 1)
+        covariance[np.ix_(free, free)] = correction * sensitivity @ sensitivity.T
+    return _Fitted(parameters, covariance, determined, scale, converged)

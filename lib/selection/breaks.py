@@ -1,0 +1,43 @@
+"""Breaks: a distance at which the functions of the distance jump, or beyond which there is nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from lib.selection.structure import Basis, Dictionary, Structure
+from lib.selection.terms import PairTerm
+
+TRIED = 24
+"""Distances at which a break is looked for first, quantiles of all distances."""
+GAIN = 0.5
+"""A break is there if it lowers the held-out error at least to this part of it; a few splines more hardly do."""
+
+
+def find_break(dictionary: Dictionary, structure: Structure) -> tuple[float, Dictionary] | None:
+    """Where the functions of a structure's pair terms break, and the structure's dictionary with splines that may jump there.
+
+    None where splines without a jump do as well.
+    """
+    if not any(isinstance(term, PairTerm) for term in structure.terms):
+        return None
+    evidence, terms = dictionary.evidence, list(structure.terms)
+    r = evidence.motion.edges.r
+    everything = list(range(len(terms)))
+
+    def broken(at: float) -> Dictionary:
+        return Dictionary.of(evidence, terms, basis=Basis.of(r, len(dictionary.basis), at))
+
+    def error(at: float) -> float:
+        return float(broken(at).held_out(everything).sum())
+
+    smooth = float(dictionary.held_out([dictionary.terms.index(term) for term in terms]).sum())
+    grid = np.quantile(r, np.linspace(0.03, 0.97, TRIED))
+    errors = [error(at) for at in grid]
+    k = int(np.argmin(errors))
+    if errors[k] > GAIN * smooth:
+        return None
+    near = (grid[max(k - 1, 0)], grid[min(k + 1, TRIED - 1)])
+    at = float(minimize_scalar(error, bounds=near, method="bounded", options={"maxiter": 25, "xatol": 1e-4 * grid[k]}).x)
+    at = min((at, float(grid[k])), key=error)
+    return at, broken(at)

@@ -1,0 +1,88 @@
+"""Constants fitted to planted positions through the integrator."""
+
+import numpy as np
+import pytest
+
+from lib.distillation.expressions import parse
+from lib.errors import InputError
+from lib.observed.recording import Experiment, Recording
+from lib.observed.shooting import shoot
+from lib.selection.law import Law
+from tests.planted_motion import motion, recording
+
+START = "-1.05*r**(-0.97)"
+"""Of -1/r."""
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return motion("r1", count=24, times=32, n=2, dt=0.03, seed=3)
+
+
+def law_of(text, names=("r",), **more):
+    return Law(2, parse(text, list(names)), **more)
+
+
+def scores(fit, truth):
+    return [(c.value - value) / c.standard_error for c, value in zip(fit.constants, truth, strict=True)]
+
+
+def test_constants_come_back_within_their_errors(planted):
+    sigma = 1e-3 * planted[1].std()
+    found = [shoot(law_of(START), recording(planted, sigma, seed=seed)) for seed in range(5)]
+    z = np.array([scores(fit, (-1, -1)) for fit in found])
+    assert np.abs(z).max() < 3.5
+    assert 0.4 < np.sqrt((z**2).mean()) < 1.7
+    assert all(fit.converged for fit in found)
+    assert np.mean([fit.noise for fit in found]) == pytest.approx(sigma, rel=0.1)
+    assert all(c.standard_error < 0.05 for fit in found for c in fit.constants)
+
+
+def test_missing_rows_and_outliers_do_no_harm(planted):
+    sigma = 1e-3 * planted[1].std()
+    measured = recording(planted, sigma, 0.1)
+    rng = np.random.default_rng(0)
+    for one in measured.experiments:
+        wrong = rng.random(one.position.shape) < 0.003
+        one.position[wrong] += 0.1 * rng.standard_normal(wrong.sum())
+    fit = shoot(law_of(START), measured)
+    assert np.abs(scores(fit, (-1, -1))).max() < 3.5
+    assert fit.noise == pytest.approx(sigma, rel=0.15)
+
+
+def test_exact_data_give_the_constants_themselves(planted):
+    clock, x, v = planted
+    fit = shoot(law_of(START), recording((clock[:6], x[:6], v[:6])))
+    assert [c.value for c in fit.constants] == pytest.approx([-1, -1], abs=1e-5)
+
+
+def test_held_constants_stay(planted):
+    fit = shoot(law_of("-1.05*r**(-1.0)"), recording(planted, 1e-3), held=frozenset([1]))
+    assert fit.constants[1].value == -1 and fit.constants[1].standard_error is None
+    assert abs(fit.constants[0].value + 1) < 3.5 * fit.constants[0].standard_error
+
+
+def test_first_order_motion_in_a_box():
+    box = np.array([3.0, 3.0])
+    exact = motion("soft", count=24, times=24, n=2, dt=0.03, order=1, box=box, seed=5)
+    measured = recording(exact, 1e-3, box=box)
+    fit = shoot(law_of("-1.1*r/(r**2 + 0.28)**1.5", order=1), measured)
+    assert np.abs(scores(fit, (-1, 0.3, 1.5))[:2]).max() < 3.5
+
+
+def test_scalars_of_bodies_are_found_and_what_is_free_is_said(planted):
+    """1/r between bodies whose senders' strengths are unknown: only their product with the constant is determined."""
+    measured = recording(planted, 1e-3)
+    law = law_of("-1.0*m2/r", ("r", "m1", "m2"))
+    guess = {"mass": np.array([0.9, 1.1])}
+    free = shoot(law, measured, guess)
+    assert free.constants[0].standard_error is None and np.isnan(free.scalar_errors["mass"]).all()
+    fixed = shoot(law, measured, guess, held=frozenset([0]))
+    assert np.abs((fixed.scalars["mass"] - 1) / fixed.scalar_errors["mass"]).max() < 4
+    assert (fixed.scalar_errors["mass"] < 0.05).all()
+
+
+def test_too_short_for_any_fit():
+    one = Experiment(np.arange(3.0), np.random.default_rng(0).random((3, 2, 2)), None, None, {}, ("a", "b"))
+    with pytest.raises(InputError, match="too short"):
+        shoot(law_of(START), Recording((one,), None, ()))
