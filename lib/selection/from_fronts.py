@@ -30,6 +30,8 @@ from lib.selection.radial_forms import R
 
 GAIN = 0.03
 """A longer law, and one with a body's own terms, is taken if it lowers the error of a fit of factors by this part of it."""
+ROUNDING = 1e-12
+"""Size of a constant that is the rounding of a difference."""
 EDGES = 12_000
 """On which factors are fitted."""
 
@@ -160,7 +162,8 @@ def _alone(node: Sequence[pd.DataFrame], received: list[float], evidence: Eviden
 
     def at_rest(text: str) -> sympy.Expr:
         try:
-            return sympy.expand(parse(text, names).xreplace(rest))
+            said = sympy.expand(parse(text, names).xreplace(rest))
+            return said.xreplace({one: sympy.S.Zero for one in said.atoms(sympy.Float) if abs(one) < ROUNDING})
         except InputError:
             return sympy.S.Zero
 
