@@ -15,6 +15,8 @@ from pathlib import Path
 from lib.network.catalogue import LARGER
 from lib.network.variants import VARIANTS
 from lib.physics.systems import parse_system
+from lib.pipeline.stages import EXAMPLE
+from lib.report.tables import DATA
 
 OUTPUTS = Path(__file__).resolve().parents[1] / "outputs"
 
@@ -36,6 +38,11 @@ def sample(outputs: Path = OUTPUTS) -> list[Path]:
     return [path for folder in (outputs, *drawn, *further.values(), *runs) for path in notebooks(folder)] + energies
 
 
+def everything(outputs: Path = OUTPUTS) -> list[Path]:
+    """All rendered notebooks but those of files that a user has and the project has not."""
+    return sorted(path for path in outputs.rglob("[!.]*.ipynb") if path.stem != DATA or path.parent.name == EXAMPLE.stem)
+
+
 if __name__ == "__main__":
-    named = sorted(OUTPUTS.rglob("[!.]*.ipynb")) if "--all" in sys.argv else sample()
+    named = everything() if "--all" in sys.argv else sample()
     print("\n".join(str(path.relative_to(OUTPUTS.parent)) for path in named))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy
@@ -132,9 +134,14 @@ def evaluate(expression: sympy.Expr, x: np.ndarray, names: list[str]) -> np.ndar
     """Values [rows] of an expression at inputs [rows, inputs]; not finite where it has none."""
     if expression.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
         return np.full(len(x), np.nan)
-    function = sympy.lambdify(list(symbols(names).values()), expression, "numpy")
     with np.errstate(all="ignore"):
-        return np.broadcast_to(np.asarray(function(*x.T), float), len(x))
+        return np.broadcast_to(np.asarray(_function(expression, tuple(names))(*x.T), float), len(x))
+
+
+@lru_cache(maxsize=100)
+def _function(expression: sympy.Expr, names: tuple[str, ...]) -> Callable[..., Any]:
+    """An expression as a function of arrays; kept, since integrations ask for one many thousand times."""
+    return sympy.lambdify(list(symbols(list(names)).values()), expression, "numpy")
 
 
 def complexity(expression: sympy.Expr) -> int:

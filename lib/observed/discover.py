@@ -50,9 +50,13 @@ def discover(recording: Recording) -> Discovery:
     found = learned[order]
     evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
     announcement = announce(evidence, prepared.candidates(), prepared)
-    told = dict(announcement.properties)
-    properties_of = found[2] if found else None
+    told, properties_of = dict(announcement.properties), found[2] if found else None
     if properties_of and properties_of.properties:
+        # strengths by splines are rough: once there is a formula they are fitted with it, and then it is chosen again
+        better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
+        properties_of, evidence = better.learned, with_learned(evidence, better.learned)
+        prepared = Prepared.of(evidence)
+        announcement = announce(evidence, prepared.candidates(), prepared)
         better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
         properties_of, evidence = better.learned, with_learned(evidence, better.learned)
         announcement = replace(announcement, law=better.law, constants=better.constants)

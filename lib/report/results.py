@@ -88,6 +88,11 @@ def finished_runs(profile: str) -> list[Run]:
     return _known(folders, lambda folder: parse_folder(folder.parent.name, folder.name, profile))
 
 
+def data_sets(outputs: Path) -> list[Path]:
+    """Folders of users' files whose laws were sought, and whose notebooks are rendered below `outputs`."""
+    return sorted(path.parent for path in outputs.glob("data/*/10_your_data.ipynb"))
+
+
 def simulated(outputs: Path) -> list[System]:
     """Systems whose rendered simulation lies below `outputs`, by name; other folders are named in a warning."""
     return _known(sorted(path.parent for path in outputs.glob("*/1_simulate.ipynb")), lambda folder: parse_system(folder.name))

@@ -16,8 +16,8 @@ from lib import paths
 from lib.network.catalogue import LARGER, parse_run
 from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
-from lib.report.results import simulated
-from lib.report.tables import OVERVIEWS, STAGES, TITLES
+from lib.report.results import data_sets, simulated
+from lib.report.tables import DATA, OVERVIEWS, STAGES, TITLES
 from lib.runs import Run
 
 OUTPUTS = paths.ROOT / "outputs"
@@ -72,6 +72,7 @@ def stage(source: Path) -> None:
         .replace(BADGE, "Open in Colab")
         .replace("](notebooks/", "](outputs/")
         + _contents("Results", {"All runs": "table", "Index": "outputs/README", **_overviews()})
+        + _contents("Data", _data_sets())
         + _contents("Systems", {system: system for system in systems})
         + _contents("Project", {"Benchmarks": "benchmarks/README", "Contributing": "CONTRIBUTING", "API": "api/lib/index"}),
         encoding="utf-8",
@@ -97,6 +98,11 @@ def _overviews() -> dict[str, str]:
     places = {title: f"outputs/{name}" for name, title in titles.items()}
     places |= {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
     return places | {"Solar system": "outputs/data/solar-system/11_solar_system"}
+
+
+def _data_sets() -> dict[str, str]:
+    """Files whose laws were sought, by name."""
+    return {folder.name: f"outputs/data/{folder.name}/{DATA}" for folder in data_sets(OUTPUTS)}
 
 
 def _of_system(system: str, runs: list[Run]) -> str:

@@ -21,6 +21,8 @@ from lib.report import results
 from lib.runs import Run, System
 
 STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law", "7_hamiltonian": "energies"}
+DATA = "10_your_data"
+"""The stage of a user's file."""
 TITLES = {"8_argon": "argon, liquid to supercritical", "9_halos": "dark-matter halos"}
 OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
 
@@ -182,6 +184,10 @@ def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> st
         parts[-1:-1] = [
             f"Larger systems, each in one notebook: {' and '.join(_pages(LARGER, outputs))}.",
             larger(found),
+        ]
+    if folders := results.data_sets(outputs):
+        parts[-1:-1] = [
+            f"Files whose laws were sought: {', '.join(f'[{one.name}](data/{one.name}/{DATA}.ipynb)' for one in folders)}."
         ]
     return (
         "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)], outputs) for system in systems)])

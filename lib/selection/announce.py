@@ -15,6 +15,7 @@ from lib.selection.choice import Scored, again, choose, noise, score, shortened
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family
 from lib.selection.law import Announcement, Constant, Law
+from lib.selection.moves import exponents
 from lib.selection.structure import Dictionary, Structure, every_term, search
 
 STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 300_000
@@ -91,8 +92,10 @@ def verdict(
     regions = [checks.region_misfit(one.law, evidence, deviation) for one in found]
     limit = max(checks.REGION, checks.REGION * min(regions))
     order = [k for k in range(len(found)) if regions[k] <= limit]
+    # a formula that can stand for many others gives way to one that cannot, where the data hardly tell
+    order.sort(key=lambda k: found[k].length + TIE * is_interpolation(found[k]))
     best = found[order[0]]
-    rivals = [found[k] for k in order]
+    rivals = [found[k] for k in order if k == order[0] or not is_interpolation(found[k])]
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
     frequency = bootstrap.wins([one.fit for one in rivals], [one.length for one in rivals])[0]
     law, constants = presented(best.law, bootstrap.standard_errors(best.fit))
@@ -132,6 +135,21 @@ def is_tie(best: Scored, other: Scored) -> bool:
     return other.length < best.length + TIE and (fewer or better)
 
 
+def is_interpolation(best: Scored) -> bool:
+    """Whether a formula has an exponent of the distance that is free, and another constant that shapes it.
+
+    Within noise such a formula can stand for many others.
+    """
+    family = best.fit.family
+    powers = exponents(family)
+    shapes = set()
+    for form in family.forms[:2]:
+        for term in sympy.Add.make_args(sympy.expand(form)):
+            factors = [factor for factor in sympy.Mul.make_args(term) if factor.has(sympy.Symbol("r", real=True))]
+            shapes |= {symbol for factor in factors for symbol in factor.free_symbols & set(family.symbols)}
+    return bool(powers & shapes) and len(shapes) > 1
+
+
 def is_same(best: Scored, other: Scored) -> bool:
     """Whether two formulas give the same numbers, far within the noise."""
     return float(np.abs(best.fit.residual - other.fit.residual).max()) < SAME
@@ -152,6 +170,8 @@ def reason_against(
         )
     if network_error is not None and network_error < 0.8 * error:
         return f"the network predicts better than any law found ({network_error:.2g} against {error:.2g})"
+    if not left.exact and is_interpolation(best):
+        return f"an exponent that is no whole number and another constant fit many laws: {best.text} may stand for another"
     if ties:
         return f"a tie: the data do not tell it from {ties[0].text}"
     return None

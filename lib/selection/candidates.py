@@ -48,6 +48,8 @@ def composed(profiles_of: list[Profile], forms: list[sympy.Expr], single: dict[S
 
 def of_structure(dictionary: Dictionary, structure: Structure) -> list[Candidate]:
     """Laws that a structure suggests: each pair term's best forms, the others' held at their best; broken where it breaks."""
+    if not structure.terms:
+        return [Candidate(composed([], [], {}, dictionary.evidence.motion.dim, dictionary.evidence.order), "nothing")]
     fine = refined(dictionary, structure)
     found = _of_profiles(fine, structure, None)
     if (broken := find_break(fine, structure)) is not None:

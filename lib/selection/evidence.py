@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -54,10 +54,9 @@ class Evidence:
             order,
         )
 
-    @cached_property
-    def sums(self) -> sparse.csr_matrix:
-        """[rows, edges]: what each edge adds to a row."""
-        return self.average @ self.motion.received
+    def summed(self, columns: Any) -> Any:
+        """Columns [edges, ...] of edges, dense or sparse, summed at receivers and averaged to rows, [rows, ...]."""
+        return self.average @ (self.motion.received @ columns)
 
     @property
     def typical(self) -> float:
@@ -87,15 +86,18 @@ class Evidence:
         )
 
     def sample(self, edges: int, seed: int) -> Evidence:
-        """So many edges' worth of rows at most, drawn by snapshots so that a snapshot is whole."""
-        total = len(self.motion.edges.r)
-        if total <= edges:
+        """Rows with so many pairs at most, drawn by snapshots, or by groups where a row averages over several snapshots."""
+        partners = len(self.motion.edges.r) / max(len(self.motion.snapshot), 1)
+        if len(self.target) * partners <= edges:
             return self
-        first = self.motion.snapshot[self.average.indices[self.average.indptr[:-1]]]
-        snapshots = np.unique(first)
-        count = max(20, int(len(snapshots) * edges / total))
-        chosen = np.random.default_rng(seed).permutation(snapshots)[:count]
-        return self.take(np.isin(first, chosen))
+        averaged = self.average.nnz > 2 * len(self.target)
+        unit = self.group if averaged else self.motion.snapshot[self.average.indices[self.average.indptr[:-1]]]
+        names, number, sizes = np.unique(unit, return_inverse=True, return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(names))
+        count = int(np.searchsorted(np.cumsum(sizes[order]) * partners, edges)) + 1
+        chosen = np.zeros(len(names), bool)
+        chosen[order[: max(count, min(20, len(names)))]] = True
+        return self.take(chosen[number])
 
     def centred(self) -> Evidence:
         """The same less the mean over the bodies of each time: what is known where the frame itself accelerates."""

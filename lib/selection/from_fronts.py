@@ -71,7 +71,7 @@ def _composed(pairs: list[Part], alone: list[Part], target: np.ndarray, evidence
     parts, factors, _ = best
     if len(parts) == 2:
         own = tuple(sympy.Float(factors[1]) * one for one in parts[1].expressions)
-    radial = simplest(sympy.Float(factors[0]) * parts[0].expressions[0])
+    radial = _each_case(sympy.piecewise_fold(sympy.Float(factors[0]) * parts[0].expressions[0]))
     law = Law(evidence.motion.dim, radial, single=tuple(map(sympy.expand, own)), order=evidence.order)
     return Candidate(law, " + ".join(part.source for part in parts))
 
@@ -125,7 +125,7 @@ def _pairs(radial: sympy.Expr, source: str, evidence: Evidence, weight: np.ndarr
         whole = form * factor
         values = evaluate(whole, inputs, names)
         if np.isfinite(values).all() and np.any(values != 0):
-            along = np.stack([evidence.sums @ (values * one) for one in motion.edges.line.T], axis=1)
+            along = np.stack([evidence.summed(values * one) for one in motion.edges.line.T], axis=1)
             yield Part((whole,), (weight * along).ravel(), source)
 
 
@@ -145,7 +145,7 @@ def _at_rest(messages: Sequence[pd.DataFrame], evidence: Evidence) -> list[float
 
 
 def _alone(node: Sequence[pd.DataFrame], received: list[float], evidence: Evidence, weight: np.ndarray) -> Iterator[Part]:
-    """What a body does where no force arrives: each row of the node's fronts along all axes, and rows of all fronts together."""
+    """What a body does where no force arrives: each row of the node's fronts along all axes, and rows of all together."""
     dim = evidence.motion.dim
     names = node_names(dim)
     rest = {sympy.Symbol(f"s{k + 1}", real=True): sympy.Float(value) for k, value in enumerate(received)}

@@ -27,9 +27,9 @@ from lib.physics.datasets import Trajectories
 from lib.profiles import PROFILES, get_profile
 from lib.runs import Run, System
 from lib.selection import simulated
-from lib.selection.announce import FORM_EDGES, Prepared, announce
+from lib.selection.announce import FORM_EDGES, Prepared, announce, is_same
 from lib.selection.candidates import Candidate
-from lib.selection.choice import again, choose
+from lib.selection.choice import Scored, again, choose
 from lib.selection.evidence import Evidence
 from lib.selection.from_fronts import of_fronts
 from lib.selection.law import Announcement
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 LAW, LAW_OF_FRONTS = "law.json", "law_of_fronts.json"
 """What is announced of a run, of all candidates and of its fronts alone; of a system, of generated formulas alone."""
 AXES = ("x", "y", "z")
+BEHIND = 1000.0
+"""Nats behind the best, on the part of the evidence where formulas are tried, beyond which one is not compared with others."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,13 @@ class OfSystem:
         return self.best(self.prepared.candidates())
 
     def best(self, candidates: list[Candidate]) -> list[Candidate]:
-        """The candidates that are worth comparing with others', fitted."""
-        return again(choose(candidates, self.evidence.sample(FORM_EDGES, 1))[0])
+        """The candidates that are worth comparing with others', fitted; of those that give the same numbers the shortest."""
+        found, _ = choose(candidates, self.evidence.sample(FORM_EDGES, 1))
+        kept: list[Scored] = []
+        for one in found:
+            if one.length < found[0].length + BEHIND and not any(is_same(other, one) for other in kept):
+                kept.append(one)
+        return again(kept)
 
     def announce(self, candidates: list[Candidate], model: GraphNetwork | None = None) -> Announcement:
         """What is announced of candidates, beside a network where there is one."""

@@ -42,9 +42,35 @@ def _lengths(low: float, high: float, count: int = 4) -> list[float]:
 
 EXPONENTS = (-6.0, -3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0)
 
+SHAPES: dict[str, Callable[[sympy.Expr], sympy.Expr]] = {
+    "screened power": lambda u: sympy.exp(-u),
+    "Gaussian power": lambda u: sympy.exp(-(u**2)),
+    "power times log(1 + r/l)": lambda u: sympy.log(1 + u),
+    "power times 1 - exp(-r/l)": lambda u: 1 - sympy.exp(-u),
+    "power times tanh(r/l)": sympy.tanh,
+    "power times atan(r/l)": sympy.atan,
+    "power over 1 + r/l": lambda u: 1 / (1 + u),
+    "power over 1 + (r/l)^2": lambda u: 1 / (1 + u**2),
+    "power over sqrt(1 + (r/l)^2)": lambda u: 1 / sympy.sqrt(1 + u**2),
+    "power over (1 + (r/l)^2)^(3/2)": lambda u: 1 / sympy.sqrt(1 + u**2) ** 3,
+    "power times cos(r/l)": sympy.cos,
+    "power times sin(r/l)": sympy.sin,
+}
+"""Functions of r / l that a power of the distance is multiplied with."""
+
+
+def _shaped(shape: Callable[[sympy.Expr], sympy.Expr]) -> Form:
+    """A power of the distance times a function of r / l."""
+    return Form(
+        lambda r, p, l: [r**p * shape(r / l)],
+        lambda low, high: [(p, l) for p in (-2.0, -1.0, 0.0, 1.0) for l in _lengths(low, high)],
+    )
+
+
 FORMS: Registry[Form] = Registry(
     "radial form",
     {
+        **{name: _shaped(shape) for name, shape in SHAPES.items()},
         "constant": Form(lambda r: [sympy.Integer(1)]),
         "power": Form(lambda r, p: [r**p], lambda low, high: [(p,) for p in EXPONENTS]),
         "power and constant": Form(lambda r, p: [r**p, sympy.Integer(1)], lambda low, high: [(p,) for p in EXPONENTS]),
@@ -59,10 +85,6 @@ FORMS: Registry[Form] = Registry(
                 (-4.0, -2.0),
             ],
         ),
-        "screened power": Form(
-            lambda r, p, l: [r**p * sympy.exp(-r / l)],
-            lambda low, high: [(p, l) for p in (-2.0, -1.0, 0.0, 1.0) for l in _lengths(low, high)],
-        ),
         "screened power, two terms": Form(
             lambda r, p, l: [r**p * sympy.exp(-r / l), r ** (p + 1) * sympy.exp(-r / l)],
             lambda low, high: [(p, l) for p in (-3.0, -2.0, -1.0, 0.0) for l in _lengths(low, high)],
@@ -70,10 +92,6 @@ FORMS: Registry[Form] = Registry(
         "screened power and power": Form(
             lambda r, p, l, q: [r**p * sympy.exp(-r / l), r**q],
             lambda low, high: [(p, l, q) for p in (-2.0, 0.0) for l in _lengths(low, high, 3) for q in (-2.0, 0.0, 1.0)],
-        ),
-        "Gaussian power": Form(
-            lambda r, p, l: [r**p * sympy.exp(-((r / l) ** 2))],
-            lambda low, high: [(p, l) for p in (-1.0, 0.0, 1.0, 2.0) for l in _lengths(low, high)],
         ),
         "Gaussian shell": Form(
             lambda r, a, l: [sympy.exp(-(((r - a) / l) ** 2))],
@@ -101,15 +119,6 @@ FORMS: Registry[Form] = Registry(
             lambda r, k, p: [r**p * sympy.sin(k * r), r**p * sympy.cos(k * r)],
             lambda low, high: [(k, p) for k in np.geomspace(1, 30, 8) / high for p in (-2.0, -1.0)],
         ),
-        "saturating": Form(
-            lambda r, p, l: [r**p / (r**p + l**p)],
-            lambda low, high: [(p, l) for p in (1.0, 2.0, 4.0) for l in _lengths(low, high)],
-        ),
-        "Lorentzian power": Form(
-            lambda r, p, l: [r / (r**2 + l**2) ** p],
-            lambda low, high: [(p, l) for p in (0.5, 1.0, 1.5, 2.0) for l in _lengths(low, high)],
-        ),
-        "hyperbolic tangent": Form(lambda r, l: [sympy.tanh(r / l)], lambda low, high: [(l,) for l in _lengths(low, high)]),
         "quadratic": Form(lambda r: [sympy.Integer(1), r, r**2]),
         "cubic": Form(lambda r: [r, r**2, r**3]),
         "odd cubic": Form(lambda r: [r, r**3]),
@@ -127,6 +136,12 @@ SOFTENED = {
 """Distances that a formula may hold in place of r, with a constant c that is fitted."""
 
 
+POINTS_COUNT, CONSTANT = 30, 4.0
+"""Independent points of a profile, and what a constant costs besides."""
+ACCURATE = 1e-6
+"""Relative square error of a spline that is good."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A form with constants."""
@@ -136,6 +151,11 @@ class Fitted:
     """In r; its constants are floats."""
     error: float
     """Weighted mean square of what is left of the spline, over that of the spline."""
+
+    @property
+    def cost(self) -> float:
+        """The error against the number of constants (a Bayesian information criterion), by which forms are tried first."""
+        return POINTS_COUNT * float(np.log(self.error + ACCURATE)) + len(self.expression.atoms(sympy.Float)) * CONSTANT
 
 
 def fit_forms(r: np.ndarray, values: np.ndarray, deviation: np.ndarray, low: float, high: float) -> list[Fitted]:
@@ -158,7 +178,7 @@ def fit_forms(r: np.ndarray, values: np.ndarray, deviation: np.ndarray, low: flo
                 start = tuple(v for k, v in enumerate(best.inner) if k not in powers)
                 again = _best(fixed, rest, [start], r, values, deviation)
                 found.append(_fitted(f"{name}, whole exponents", fixed, rest, again, values / deviation))
-    return sorted(found, key=lambda one: one.error)
+    return sorted(found, key=lambda one: one.cost)
 
 
 @dataclass(frozen=True)

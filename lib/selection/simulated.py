@@ -16,10 +16,10 @@ from lib.runs import System
 from lib.selection.evidence import Evidence
 from lib.selection.motion import Motion
 
-TRAJECTORIES = 300
+TRAJECTORIES = 150
 """Of the training split, the first so many are seen, or all if there are fewer ..."""
 EVERY = 4
-"""... and of their snapshots one in so many."""
+"""... and of their snapshots one in so many: what a law leaves must still hang together from one to the next."""
 NOISE_SEED = 0
 
 

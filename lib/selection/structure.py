@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 from scipy.interpolate import BSpline
 
 from lib.selection.evidence import Evidence
@@ -24,7 +25,9 @@ FOLDS = 5
 GAIN = 0.03
 """A term is kept if it lowers the held-out error at least by this part of it ..."""
 SIGNIFICANT = 3.0
-"""... and by so many standard errors, over groups."""
+"""... and by so many standard errors, over groups ..."""
+PLAIN = 0.5
+"""... or if it leaves no more than this part of it, when a few groups may hold most of the gain."""
 MOST_TERMS = 7
 
 
@@ -96,9 +99,7 @@ class Dictionary:
             if isinstance(term, PairTerm):
                 along = edges.line if term.direction == RADIAL else edges.turned
                 w = term.weight(pairs)
-                parts = [
-                    (evidence.sums.multiply((w * along[:, k])[None, :]).tocsr() @ splines).toarray() for k in range(motion.dim)
-                ]
+                parts = [evidence.summed(sparse.diags_array(w * along[:, k]) @ splines).toarray() for k in range(motion.dim)]
                 block = np.stack(parts, axis=1)
             else:
                 block = (evidence.average @ single_columns(term, motion))[..., None]
@@ -193,7 +194,7 @@ def search(dictionary: Dictionary, keep: int = 4) -> list[Structure]:
             now = error(chosen)
             best = min((k for k in everything if k not in chosen), key=lambda k: error([*chosen, k]))
             after = error([*chosen, best])
-            if after > (1 - GAIN) * now or dictionary.better(chosen, [*chosen, best]) < SIGNIFICANT:
+            if not _is_gain(dictionary, chosen, [*chosen, best], now, after):
                 break
             chosen.append(best)
             chosen = _pruned(dictionary, chosen, error)
@@ -203,12 +204,17 @@ def search(dictionary: Dictionary, keep: int = 4) -> list[Structure]:
     return [Structure(tuple(dictionary.terms[k] for k in one), float(np.sqrt(max(found[one], 0.0)))) for one in ordered]
 
 
+def _is_gain(dictionary: Dictionary, fewer: list[int], more: list[int], before: float, after: float) -> bool:
+    """Whether more terms lower the held-out error clearly."""
+    return after < PLAIN * before or (after < (1 - GAIN) * before and dictionary.better(fewer, more) > SIGNIFICANT)
+
+
 def _pruned(dictionary: Dictionary, chosen: list[int], error: Callable[[list[int]], float]) -> list[int]:
     """The terms less those that the held-out error does not need."""
     while len(chosen) > 1:
         least = min(chosen, key=lambda k: error([c for c in chosen if c != k]))
         fewer = [c for c in chosen if c != least]
-        if error(fewer) > error(chosen) / (1 - GAIN) and dictionary.better(fewer, chosen) > SIGNIFICANT:
+        if _is_gain(dictionary, fewer, chosen, error(fewer), error(chosen)):
             break
         chosen = fewer
     return chosen
