@@ -59,9 +59,7 @@ def shorter(fit: Fit) -> Iterator[Law]:
             if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
                 yield rebuilt(family, known | {symbol: whole})
         elif abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
-            changed = rebuilt(family, known | {symbol: sympy.Integer(0)})
-            if not _broken(changed):
-                yield changed
+            yield rebuilt(family, known | {symbol: sympy.Integer(0)})
 
 
 def joined(fit: Fit) -> Iterator[Law]:
@@ -73,9 +71,7 @@ def joined(fit: Fit) -> Iterator[Law]:
         sign = 1 if one * other > 0 else -1
         variance = fit.covariance[i, i] + fit.covariance[j, j] - 2 * sign * fit.covariance[i, j]
         if abs(one - sign * other) <= max(ERRORS * np.sqrt(max(variance, 0.0)), EQUAL * abs(one)):
-            changed = rebuilt(family, known | {family.symbols[j]: sign * known[family.symbols[i]]})
-            if not _broken(changed):
-                yield changed
+            yield rebuilt(family, known | {family.symbols[j]: sign * known[family.symbols[i]]})
 
 
 def softened(fit: Fit) -> Iterator[Law]:
@@ -100,5 +96,7 @@ def freed(fit: Fit) -> Iterator[Law]:
                 yield replace(law, **{where: form.xreplace({power: base ** sympy.Float(float(exponent))})})
 
 
-def _broken(law: Law) -> bool:
-    return any(one.has(sympy.zoo, sympy.nan, sympy.oo) for one in (law.radial, law.transverse, *law.single))
+def is_defined(law: Law) -> bool:
+    """Whether no constant has made a form infinite or undefined."""
+    forms = (law.radial, law.transverse, *law.single)
+    return not any(form.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I) for form in forms)
