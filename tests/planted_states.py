@@ -1,4 +1,4 @@
-"""Planted snapshots: bodies on straight paths with the rates that a law gives them; nothing is integrated, so they are quick."""
+"""Planted snapshots: bodies on straight paths with the rates that a law gives them; nothing is integrated."""
 
 from dataclasses import replace
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 from scipy.optimize import least_squares
 
 from lib.registry import Registry
@@ -67,7 +68,7 @@ def strengths(evidence: Evidence, direction: str = RADIAL, others: np.ndarray | 
     for j in range(n):
         here = (sender == j).astype(float)
         for k in range(dim):
-            blocks[j, :, k] = (evidence.sums.multiply((here * along[:, k])[None, :]).tocsr() @ splines).toarray()
+            blocks[j, :, k] = evidence.summed(sparse.diags_array(here * along[:, k]) @ splines).toarray()
     blocks *= weight[:, None, None]
     target = evidence.target * weight[:, None]
     others = np.zeros((len(target), dim, 0)) if others is None else others * weight[:, None, None]

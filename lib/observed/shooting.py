@@ -437,7 +437,8 @@ def shoot(
     parameters = np.concatenate([values, *(np.asarray(one, float) for one in scalars.values())])
     free = np.ones(len(parameters), bool)
     free[: len(values)] = ~in_conditions(forms, symbols) & [k not in held for k in range(len(values))]
-    lengths = dict.fromkeys(int(np.clip(each * scale, SHORTEST, LONGEST)) for each in LENGTHS)
+    longest = max(min(max(len(one.time) for one in experiments), LONGEST), SHORTEST)
+    lengths = dict.fromkeys(int(np.clip(each * scale, SHORTEST, longest)) for each in LENGTHS)
     best: tuple[_Fitted, _Segments, int] | None = None
     for length in lengths:
         segments = _segments(recording, law.order, noises, ways, rates, length, names)

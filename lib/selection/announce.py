@@ -18,7 +18,7 @@ from lib.selection.law import Announcement, Constant, Law
 from lib.selection.moves import exponents
 from lib.selection.structure import Dictionary, Structure, every_term, search
 
-STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 300_000
+STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 120_000
 """Edges at most on which structures are searched, formulas are tried, and the last ones are compared."""
 STRUCTURES = 3
 """Structures whose formulas are tried ..."""

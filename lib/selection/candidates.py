@@ -14,8 +14,10 @@ from lib.selection.radial_forms import Fitted, fit_forms
 from lib.selection.structure import Dictionary, Profile, Structure, profiles, refined
 from lib.selection.terms import RADIAL, SingleTerm
 
-FORMS_EACH = 14
+FORMS_EACH = 9
 """Radial forms that are tried for each pair term."""
+CLOSEST = 0.4
+"""Part of a profile's points that are left out at the near end; half of them are even in the logarithm of the distance."""
 FLOOR = 3e-3
 """Error of a spline, relative to its typical size, besides its standard error."""
 SIDE_FORMS = 6
@@ -74,11 +76,18 @@ def _of_profiles(dictionary: Dictionary, structure: Structure, at: float | None)
 
 
 def _forms(profile: Profile, inside: np.ndarray | None = None) -> list[Fitted]:
-    """The best forms of a profile, or of the part of its points that are inside [points; bool]."""
-    part = slice(None) if inside is None else inside
-    r, value, error = profile.r[part], profile.value[part], profile.standard_error[part]
-    floor = FLOOR * np.abs(value) + 0.1 * FLOOR * np.median(np.abs(profile.value)) + 1e-300
-    return fit_forms(r, value, np.hypot(error, floor), r.min(), r.max())[:FORMS_EACH]
+    """The best forms of a profile, or of the part of its points that are inside [points; bool].
+
+    Fitted to all of them, and to those beyond the closest pairs, where splines follow a steep function badly.
+    """
+    part = np.ones(len(profile.r), bool) if inside is None else inside
+    found: dict[str, Fitted] = {}
+    for beyond in (profile.r > np.quantile(profile.r[part], CLOSEST), np.ones(len(profile.r), bool)):
+        r, value, error = (column[part & beyond] for column in (profile.r, profile.value, profile.standard_error))
+        floor = FLOOR * np.abs(value) + 0.1 * FLOOR * np.median(np.abs(profile.value)) + 1e-300
+        for one in fit_forms(r, value, np.hypot(error, floor), r.min(), r.max())[:FORMS_EACH]:
+            found.setdefault(one.name, one)
+    return list(found.values())
 
 
 def _broken_forms(profile: Profile, at: float) -> list[Fitted]:

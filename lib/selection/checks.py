@@ -69,7 +69,7 @@ def in_middle(evidence: Evidence) -> np.ndarray:
     distances, neither the lightest nor the heaviest tenth of bodies."""
     edges = evidence.motion.edges
     low, high = np.quantile(edges.r, [TENTH, 1 - TENTH])
-    outside = (evidence.sums != 0) @ ((edges.r < low) | (edges.r > high)).astype(float) > 0
+    outside = abs(evidence.average) @ (evidence.motion.received @ ((edges.r < low) | (edges.r > high)).astype(float)) > 0
     for values in evidence.motion.properties.values():
         if np.ptp(values) > 0:
             low, high = np.quantile(values, [TENTH, 1 - TENTH])

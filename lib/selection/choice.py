@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit
 from lib.selection.law import Law
-from lib.selection.moves import shorter, softened
+from lib.selection.moves import is_defined, joined, shorter, softened
 
 KEPT = 8
 """Candidates that are looked at again after the first fit."""
@@ -55,7 +56,7 @@ def score(
 ) -> list[Scored]:
     """Candidates fitted, by description length, shortest first; those that come to the same are one."""
     found: dict[str, Scored] = {}
-    for candidate in candidates:
+    for candidate in filter(lambda one: is_defined(one.law), candidates):
         fitted = fit(candidate.law, evidence, deviation, evaluations)
         one = Scored(fitted, description_length(fitted), candidate.source)
         if one.text not in found or one.length < found[one.text].length:
@@ -74,7 +75,7 @@ def shortened(scored: Scored, evidence: Evidence, deviation: np.ndarray) -> Scor
     changed = True
     while changed:
         changed = False
-        for law in shorter(scored.fit):
+        for law in filter(is_defined, itertools.chain(shorter(scored.fit), joined(scored.fit))):
             fitted = fit(law, evidence, deviation)
             if (length := description_length(fitted)) < scored.length:
                 scored, changed = Scored(fitted, length, scored.source), True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -54,10 +54,9 @@ class Evidence:
             order,
         )
 
-    @cached_property
-    def sums(self) -> sparse.csr_matrix:
-        """[rows, edges]: what each edge adds to a row."""
-        return self.average @ self.motion.received
+    def summed(self, columns: Any) -> Any:
+        """Columns [edges, ...] of edges, dense or sparse, summed at receivers and averaged to rows, [rows, ...]."""
+        return self.average @ (self.motion.received @ columns)
 
     @property
     def typical(self) -> float:

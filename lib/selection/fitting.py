@@ -80,7 +80,7 @@ class Family:
         """Predicted targets [rows, dim] and their slopes [rows, dim, constants]."""
         motion, law = evidence.motion, self.law
         edges, pairs = motion.edges, motion.pair_columns()
-        sums = _by_mass(evidence) if law.divides_by_mass else evidence.sums
+        share = 1 / motion.properties["mass"][edges.receiver] if law.divides_by_mass else np.ones(len(edges.r))
         rows, dim = evidence.target.shape
         value, slopes = np.zeros((rows, dim)), np.zeros((rows, dim, len(constants)))
         for form, along in ((0, edges.line), (1, edges.turned if law.dim == 2 else None)):
@@ -88,7 +88,7 @@ class Family:
                 continue
             found, own = self._values(form, pairs, constants)
             for axis in range(dim):
-                added = sums @ (found * along[:, axis]).T
+                added = evidence.summed((found * (share * along[:, axis])).T)
                 value[:, axis] += added[:, 0]
                 slopes[:, axis, own] += added[:, 1:]
         for axis in range(len(self.forms) - 2):
@@ -105,12 +105,6 @@ class Family:
         known = {symbol: sympy.Float(next(supply)) for symbol in self.symbols}
         radial, transverse, *single = (form.xreplace(known) for form in self.forms)
         return replace(self.law, radial=radial, transverse=transverse, single=tuple(single))
-
-
-def _by_mass(evidence: Evidence) -> object:
-    """Sums over edges, each divided by its receiver's mass."""
-    inverse = 1 / evidence.motion.properties["mass"]
-    return evidence.sums.multiply(inverse[evidence.motion.edges.receiver][None, :]).tocsr()
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _pairs(radial: sympy.Expr, source: str, evidence: Evidence, weight: np.ndarr
         whole = form * factor
         values = evaluate(whole, inputs, names)
         if np.isfinite(values).all() and np.any(values != 0):
-            along = np.stack([evidence.sums @ (values * one) for one in motion.edges.line.T], axis=1)
+            along = np.stack([evidence.summed(values * one) for one in motion.edges.line.T], axis=1)
             yield Part((whole,), (weight * along).ravel(), source)
 
 

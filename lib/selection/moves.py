@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ from lib.selection.radial_forms import SOFTENED, R
 NEAR_WHOLE = 0.12
 """An exponent is tried as the integer or half that it is so near to, or within `ERRORS` standard errors of."""
 ERRORS = 4.0
+EQUAL = 1e-3
+"""Constants are tried as one if they differ by this part of them, or by `ERRORS` standard errors."""
 WEAK = 6.0
 """A constant is tried as zero if it is within so many standard errors of it."""
 
@@ -56,9 +59,19 @@ def shorter(fit: Fit) -> Iterator[Law]:
             if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
                 yield rebuilt(family, known | {symbol: whole})
         elif abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
-            changed = rebuilt(family, known | {symbol: sympy.Integer(0)})
-            if not _broken(changed):
-                yield changed
+            yield rebuilt(family, known | {symbol: sympy.Integer(0)})
+
+
+def joined(fit: Fit) -> Iterator[Law]:
+    """Laws in which two constants that are equal, or opposite, within their errors are one."""
+    family = fit.family
+    known = {s: sympy.Float(v) for s, v in zip(family.symbols, fit.constants, strict=True)}
+    for i, j in itertools.combinations(range(len(family.symbols)), 2):
+        one, other = fit.constants[i], fit.constants[j]
+        sign = 1 if one * other > 0 else -1
+        variance = fit.covariance[i, i] + fit.covariance[j, j] - 2 * sign * fit.covariance[i, j]
+        if abs(one - sign * other) <= max(ERRORS * np.sqrt(max(variance, 0.0)), EQUAL * abs(one)):
+            yield rebuilt(family, known | {family.symbols[j]: sign * known[family.symbols[i]]})
 
 
 def softened(fit: Fit) -> Iterator[Law]:
@@ -83,5 +96,7 @@ def freed(fit: Fit) -> Iterator[Law]:
                 yield replace(law, **{where: form.xreplace({power: base ** sympy.Float(float(exponent))})})
 
 
-def _broken(law: Law) -> bool:
-    return any(one.has(sympy.zoo, sympy.nan, sympy.oo) for one in (law.radial, law.transverse, *law.single))
+def is_defined(law: Law) -> bool:
+    """Whether no constant has made a form infinite or undefined."""
+    forms = (law.radial, law.transverse, *law.single)
+    return not any(form.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I) for form in forms)

@@ -136,6 +136,12 @@ SOFTENED = {
 """Distances that a formula may hold in place of r, with a constant c that is fitted."""
 
 
+POINTS_COUNT, CONSTANT = 30, 4.0
+"""Independent points of a profile, and what a constant costs besides."""
+ACCURATE = 1e-6
+"""Relative square error of a spline that is good."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A form with constants."""
@@ -145,6 +151,11 @@ class Fitted:
     """In r; its constants are floats."""
     error: float
     """Weighted mean square of what is left of the spline, over that of the spline."""
+
+    @property
+    def cost(self) -> float:
+        """The error against the number of constants (a Bayesian information criterion), by which forms are tried first."""
+        return POINTS_COUNT * float(np.log(self.error + ACCURATE)) + len(self.expression.atoms(sympy.Float)) * CONSTANT
 
 
 def fit_forms(r: np.ndarray, values: np.ndarray, deviation: np.ndarray, low: float, high: float) -> list[Fitted]:
@@ -167,7 +178,7 @@ def fit_forms(r: np.ndarray, values: np.ndarray, deviation: np.ndarray, low: flo
                 start = tuple(v for k, v in enumerate(best.inner) if k not in powers)
                 again = _best(fixed, rest, [start], r, values, deviation)
                 found.append(_fitted(f"{name}, whole exponents", fixed, rest, again, values / deviation))
-    return sorted(found, key=lambda one: one.error)
+    return sorted(found, key=lambda one: one.cost)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 from scipy.interpolate import BSpline
 
 from lib.selection.evidence import Evidence
@@ -98,9 +99,7 @@ class Dictionary:
             if isinstance(term, PairTerm):
                 along = edges.line if term.direction == RADIAL else edges.turned
                 w = term.weight(pairs)
-                parts = [
-                    (evidence.sums.multiply((w * along[:, k])[None, :]).tocsr() @ splines).toarray() for k in range(motion.dim)
-                ]
+                parts = [evidence.summed(sparse.diags_array(w * along[:, k]) @ splines).toarray() for k in range(motion.dim)]
                 block = np.stack(parts, axis=1)
             else:
                 block = (evidence.average @ single_columns(term, motion))[..., None]
