@@ -20,6 +20,8 @@ from lib.physics.laws import LAWS
 from lib.physics.systems import parse_system
 from lib.profiles import get_profile
 from lib.runs import Run, System
+from lib.selection.judgement import judge
+from lib.selection.law import LAW, LAW_OF_FRONTS, read_announcement
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,12 @@ COLUMNS = [
     "potential_recovered",
     "r2_potential",
     "r2_pair_force_trimmed",
+    "announced",
+    "announced_expression",
+    "announced_error",
+    "announced_of_fronts",
+    "announced_of_formulas",
+    "confidence",
 ]
 READ = ("training.json", "messages.json")
 DISTILLED = ("verdict.json", "closed_form.json")
@@ -129,7 +137,31 @@ def row(run: Run) -> dict[str, Any]:
         for part in DISTILLED:
             merged |= read_json(paths.outputs(run) / part)
         merged["chosen"] = str(merged["choice"] is not None).lower()
+        merged |= announced(run)
     return _row(merged)
+
+
+def announced(run: Run) -> dict[str, Any]:
+    """What is announced of a run, judged: of all candidates, of its fronts alone, and of generated formulas alone."""
+    folder, found = paths.outputs(run), {}
+    places = {
+        "announced": folder / LAW,
+        "announced_of_fronts": folder / LAW_OF_FRONTS,
+        "announced_of_formulas": folder.parent / LAW,
+    }
+    for name, path in places.items():
+        if path.exists():
+            told = read_announcement(read_json(path))
+            judged = judge(told, run.system)
+            found[name] = judged.outcome
+            if name == "announced" and told.announced:
+                further = {
+                    "announced_expression": told.law.text,
+                    "announced_error": judged.error,
+                    "confidence": told.confidence,
+                }
+                found |= further
+    return found
 
 
 def _row(found: dict[str, Any]) -> dict[str, Any]:
@@ -152,6 +184,34 @@ def gather(profile: str) -> pd.DataFrame:
 def distilled(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of runs that were distilled."""
     return table[table["recovered"].notna()]
+
+
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each system's distilled runs how many are announced right, wrong and not, by what was offered.
+
+    Formulas that are generated without a network are the same for all runs of a system, and count once.
+    """
+    runs = distilled(table)
+    offered = {
+        "all": runs["announced"],
+        "fronts alone": runs["announced_of_fronts"],
+        "generated formulas alone": runs.drop_duplicates("system")["announced_of_formulas"],
+    }
+    counts = {
+        name: pd.crosstab(runs["system"], column).reindex(runs["system"].unique(), columns=["right", "wrong", "none"])
+        for name, column in offered.items()
+    }
+    found = pd.concat(counts, axis=1).fillna(0).astype(int)
+    return pd.concat([found, found.sum().to_frame("together").T])
+
+
+def reliability(table: pd.DataFrame, bins: int = 5) -> pd.DataFrame:
+    """Of announcements in bins of stated confidence: how many, their mean confidence, and the fraction that is right."""
+    said = table.dropna(subset="confidence")
+    edges = pd.cut(said["confidence"], [k / bins for k in range(bins + 1)], include_lowest=True)
+    right = (said["announced"] == "right").groupby(edges, observed=True).agg(["size", "mean"])
+    stated = said["confidence"].groupby(edges, observed=True).mean()
+    return pd.DataFrame({"announcements": right["size"], "stated confidence": stated, "right": right["mean"]})
 
 
 def write(table: pd.DataFrame, profile: str) -> None:

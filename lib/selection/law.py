@@ -11,9 +11,14 @@ import numpy as np
 import sympy
 
 from lib.distillation.expressions import evaluate, parse
+from lib.distillation.simplification import rounded
 from lib.errors import InputError
 from lib.files import write_json
 from lib.selection.motion import Motion, symbol_of
+
+LAW, LAW_OF_FRONTS = "law.json", "law_of_fronts.json"
+"""Records of what is announced of a run, of all candidates and of its fronts alone; `law.json` of a system is of generated
+formulas alone, and of a data set of all that there is."""
 
 
 def pair_names(properties: list[str]) -> list[str]:
@@ -53,6 +58,16 @@ class Law:
     """One a component, in `body_names`; empty for none."""
     divides_by_mass: bool = False
     order: int = 2
+
+    @property
+    def text(self) -> str:
+        """The formula with constants to four digits: the pair's part, and after a semicolon that of the body alone."""
+        parts = [str(rounded(self.radial, 4))]
+        if self.transverse != 0:
+            parts.append(f"transverse {rounded(self.transverse, 4)}")
+        pair = " and ".join(parts)
+        alone = f"; alone ({', '.join(str(rounded(one, 4)) for one in self.single)})" if self.single else ""
+        return (f"({pair})/m1" if self.divides_by_mass else pair) + alone
 
     def rates(self, motion: Motion, ties: np.ndarray | None = None) -> np.ndarray:
         """Accelerations or velocities [bodies, dim]; not finite where the formula has no value.

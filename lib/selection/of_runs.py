@@ -32,12 +32,10 @@ from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose
 from lib.selection.evidence import Evidence
 from lib.selection.from_fronts import of_fronts
-from lib.selection.law import Announcement
+from lib.selection.law import LAW, LAW_OF_FRONTS, Announcement
 
 log = logging.getLogger(__name__)
 
-LAW, LAW_OF_FRONTS = "law.json", "law_of_fronts.json"
-"""What is announced of a run, of all candidates and of its fronts alone; of a system, of generated formulas alone."""
 AXES = ("x", "y", "z")
 BEHIND = 1000.0
 """Nats behind the best, on the part of the evidence where formulas are tried, beyond which one is not compared with others."""
@@ -81,6 +79,10 @@ class OfSystem:
         """What is announced of candidates, beside a network where there is one."""
         error = None if model is None else network_error(model, self.trajectories, self.evidence)
         return announce(self.evidence, candidates, self.prepared, error)
+
+    def write(self, folder: Path) -> None:
+        """Write what is announced of generated formulas alone."""
+        self.announce(self.generated).write(folder / LAW)
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def announce_all(runs: list[Run], noise: float = 0.0) -> Iterator[tuple[Run | Sy
             continue
         known = OfSystem.of(system, profile, noise)
         if not (folder / LAW).exists():
-            known.announce(known.generated).write(folder / LAW)
+            known.write(folder)
             yield system, folder
         for run in due:
             announce_run(known, *fronts_of(run), model_of(run)).write(paths.outputs(run) / place)
