@@ -64,16 +64,14 @@ def told(expression: sympy.Expr, constants: Sequence[Constant]) -> sympy.Expr:
 def formula_lines(announcement: Announcement) -> list[str]:
     """The law in LaTeX, a line each for the pair's parts and everything else."""
     law, constants = announcement.law, announcement.constants
-    left, divisor = (r"\ddot{\mathbf x}_1", r"\frac{1}{m_1}") if law.order == 2 else (r"\dot{\mathbf x}_1", r"\frac{1}{m_1}")
-    parts = []
-    if law.radial != 0:
-        parts.append(r"F\,\hat{\mathbf r}")
-    if law.transverse != 0:
-        parts.append(r"T\,\hat{\mathbf t}")
-    pair = " + ".join(parts)
-    total = rf"{divisor if law.divides_by_mass else ''}\sum_2 \left({pair}\right)" if pair else ""
+    left = r"\ddot{\mathbf x}_1" if law.order == 2 else r"\dot{\mathbf x}_1"
+    vectors = {r"F\,\hat{\mathbf r}_{12}": law.radial, r"T\,\hat{\mathbf t}_{12}": law.transverse}
+    pair = " + ".join(vector for vector, form in vectors.items() if form != 0)
     single = [one for one in law.single if one != 0]
-    total = " + ".join([*([total] if total else []), *([r"\mathbf s"] if single else [])]) or "0"
+    pair = rf"\left({pair}\right)" if "+" in pair else pair
+    divisor = r"\frac{1}{m_1}" if law.divides_by_mass else ""
+    total = rf"{divisor}\sum_{{2 \ne 1}} {pair}" if pair else ""
+    total = " + ".join([*([total] if total else []), *([r"\mathbf s_1"] if single else [])]) or "0"
     lines = [f"{left} = {total}"]
     if law.radial != 0:
         lines.append(f"F = {_latex(law.radial, constants)}")
