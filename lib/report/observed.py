@@ -187,7 +187,8 @@ def functions(profiles: Sequence[Profile], law: Law, recording: Recording, annou
         room = 0.15 * max(high - low, 1e-300)
         axis.set(xlabel=_label("r", recording.length_unit), ylim=(low - room, high + room))
         axis.set_ylabel(f"f(r) / {DATA_UNITS}")
-        axis.set_title(f"{profile.term.direction}: ${sympy.latex(profile.term.factor)}\\,f(r)$")
+        factor = "" if profile.term.factor == 1 else rf"{sympy.latex(profile.term.factor)}\,"
+        axis.set_title(f"{profile.term.direction}: ${factor}f(r)$")
         axis.set_xscale("log")
         axis.axhline(0, color=INK, linewidth=0.6)
         axis.legend(frameon=False, fontsize=8)
@@ -208,7 +209,7 @@ def residuals(found: HeldOut) -> Figure:
     room = 0.1 * (high - low)
     axes[0].axline((0, 0), slope=1, color=INK, linewidth=0.8)
     axes[0].set(xlim=(low - room, high + room), ylim=(low - room, high + room))
-    axes[0].set(xlabel=f"predicted {what} / {DATA_UNITS}", ylabel=f"measured, held out / {DATA_UNITS}")
+    axes[0].set(xlabel=f"predicted {what} / {DATA_UNITS}", ylabel="measured, held out")
     grid = np.linspace(-5, 5, 61)
     axes[1].hist(np.clip(found.residual.ravel(), -5, 5), bins=grid, density=True, alpha=0.5, label="held out")
     axes[1].plot(grid, norm.pdf(grid), color=INK, linewidth=1, label="noise alone")
