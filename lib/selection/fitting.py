@@ -239,8 +239,10 @@ def deviations(evidence: Evidence, residual: np.ndarray, prediction: np.ndarray)
 
     To residuals [rows, dim] of a law; p is there for multiplicative noise. Never less than rounding.
     """
+    has_value = (np.linalg.norm(residual, axis=1) < FAR * evidence.typical)[:, None]
+    prediction, residual = np.where(has_value, prediction, 0.0), np.where(has_value, residual, evidence.typical)
     size = np.linalg.norm(prediction, axis=1)
-    square = np.nan_to_num((residual**2).mean(axis=1)) / evidence.spread**2
+    square = (residual**2).mean(axis=1) / evidence.spread**2
     floor = 1e-9 * max(float(np.median(size)), 1e-300)
     # medians of squares of dim normal numbers, by bins of size
     order = np.argsort(size)

@@ -18,7 +18,7 @@ import sympy
 
 from lib.distillation.axis_symmetry import along_all_axes
 from lib.distillation.closed_form import node_names, node_vectors
-from lib.distillation.expressions import evaluate, parse
+from lib.distillation.expressions import complexity, evaluate, parse
 from lib.distillation.simplification import simplest
 from lib.errors import InputError
 from lib.physics.forces import input_names
@@ -29,7 +29,9 @@ from lib.selection.motion import symbol_of
 from lib.selection.radial_forms import R
 
 GAIN = 0.03
-"""A body's own terms are taken if they lower the error of a fit of two factors at least by this part of it."""
+"""A longer law, and one with a body's own terms, is taken if it lowers the error of a fit of factors by this part of it."""
+ROUNDING = 1e-12
+"""Size of a constant that is the rounding of a difference."""
 EDGES = 12_000
 """On which factors are fitted."""
 
@@ -46,34 +48,42 @@ class Part:
 
 
 def of_fronts(messages: Sequence[pd.DataFrame], node: Sequence[pd.DataFrame], evidence: Evidence) -> list[Candidate]:
-    """Laws that the rows of a run's fronts say, one table a component of messages and node; constants are to be fitted."""
+    """Laws that the rows of a run's fronts say, one table a component of messages and node; constants are to be fitted.
+
+    Of all rows those that explain accelerations better than any simpler one, each up to its factors.
+    """
     small = evidence.sample(EDGES, 1)
     weight = (1 / (small.typical + np.linalg.norm(small.target, axis=1)))[:, None]
     target = (weight * small.target).ravel()
     alone = _distinct(_alone(node, _at_rest(messages, small), small, weight))
-    found: dict[str, Candidate] = {}
+    found: list[tuple[int, float, Candidate]] = []
     for radial, source in _radials(messages, small.motion.dim):
         pairs = list(_pairs(radial, source, small, weight))
         if pairs:
-            candidate = _composed(pairs, alone, target, small)
-            found.setdefault(str((candidate.law.radial, candidate.law.single)), candidate)
-    return list(found.values())
+            candidate, error = _composed(pairs, alone, target, small)
+            found.append((sum(map(complexity, (candidate.law.radial, *candidate.law.single))), error, candidate))
+    kept, least = [], np.inf
+    for _, error, candidate in sorted(found, key=lambda one: one[:2]):
+        if error < (1 - GAIN) * least:
+            kept.append(candidate)
+            least = error
+    return kept
 
 
-def _composed(pairs: list[Part], alone: list[Part], target: np.ndarray, evidence: Evidence) -> Candidate:
-    """The law of the gauge, and of the body's own terms if these help, that a fit of two factors finds best."""
+def _composed(pairs: list[Part], alone: list[Part], target: np.ndarray, evidence: Evidence) -> tuple[Candidate, float]:
+    """The law of the gauge, and of the body's own terms if these help, that a fit of two factors finds best; its error."""
     pair, (factor,), error = min((_fitted([one], target) for one in pairs), key=lambda fit: fit[2])
     best, own = ((pair[0],), (factor,), error), ()
     for one in alone:
         richer = _fitted([pair[0], one], target)
         if richer[2] < (1 - GAIN) * error and richer[2] < best[2]:
             best = richer
-    parts, factors, _ = best
+    parts, factors, error = best
     if len(parts) == 2:
         own = tuple(sympy.Float(factors[1]) * one for one in parts[1].expressions)
     radial = _each_case(sympy.piecewise_fold(sympy.Float(factors[0]) * parts[0].expressions[0]))
     law = Law(evidence.motion.dim, radial, single=tuple(map(sympy.expand, own)), order=evidence.order)
-    return Candidate(law, " + ".join(part.source for part in parts))
+    return Candidate(law, " + ".join(part.source for part in parts)), error
 
 
 def _fitted(parts: Sequence[Part], target: np.ndarray) -> tuple[Sequence[Part], tuple[float, ...], float]:
@@ -152,7 +162,8 @@ def _alone(node: Sequence[pd.DataFrame], received: list[float], evidence: Eviden
 
     def at_rest(text: str) -> sympy.Expr:
         try:
-            return sympy.expand(parse(text, names).xreplace(rest))
+            said = sympy.expand(parse(text, names).xreplace(rest))
+            return said.xreplace({one: sympy.S.Zero for one in said.atoms(sympy.Float) if abs(one) < ROUNDING})
         except InputError:
             return sympy.S.Zero
 

@@ -108,7 +108,7 @@ class Announcement:
     """The formulas compared, best first."""
 
     def record(self) -> dict[str, Any]:
-        """As JSON (design section 6)."""
+        """As JSON (design section 6); measures of quality to four digits, so that rounding of sums does not show."""
         return {
             "announced": self.announced,
             "reason": self.reason,
@@ -117,22 +117,36 @@ class Announcement:
             "pair": {"radial": str(self.law.radial), "transverse": str(self.law.transverse)},
             "single": [str(one) for one in self.law.single] or ["0"] * self.law.dim,
             "divides_by_mass": self.law.divides_by_mass,
-            "constants": [{"name": c.name, "value": c.value, "standard_error": c.standard_error} for c in self.constants],
+            "constants": [
+                {"name": c.name, "value": c.value, "standard_error": _short(c.standard_error)} for c in self.constants
+            ],
             "properties": dict(self.properties),
             "ties": None if self.ties is None else [list(pair) for pair in self.ties],
             "box": None if self.box is None else list(self.box),
-            "noise": self.noise,
-            "hypotheses": dict(self.hypotheses),
+            "noise": _short(self.noise),
+            "hypotheses": _short(dict(self.hypotheses)),
             "frame": self.frame,
-            "held_out_error": dict(self.held_out_error),
+            "held_out_error": _short(dict(self.held_out_error)),
             "tied_with": list(self.tied_with),
             "confidence": self.confidence,
-            "candidates": [dict(candidate) for candidate in self.candidates],
+            "candidates": _short([dict(candidate) for candidate in self.candidates]),
         }
 
     def write(self, path: Path) -> None:
         """Write the record."""
         write_json(path, self.record())
+
+
+def _short(content: Any) -> Any:
+    """JSON content with its floats to four digits."""
+    match content:
+        case float():
+            return float(f"{content:.4g}")
+        case dict():
+            return {name: _short(value) for name, value in content.items()}
+        case list():
+            return [_short(value) for value in content]
+    return content
 
 
 def read_law(record: Mapping[str, Any]) -> Law:

@@ -122,10 +122,11 @@ def fronts_of(run: Run) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
 
 
 def distilled_runs(profile: str, only: list[str]) -> list[Run]:
-    """Runs of a profile that have fronts, in the order of their names; of these systems or runs only, if any are named."""
+    """Runs of a profile that have fronts, by seed and name; of these systems or runs only, if any are named."""
     found = sorted(paths.workspace(profile).glob("outputs/*/*/front-node-x.csv"))
     runs = [parse_folder(path.parent.parent.name, path.parent.name, profile) for path in found]
     chosen = [run for run in runs if not only or str(run) in only or str(run.system) in only]
+    chosen = sorted(chosen, key=lambda run: run.seed)
     if not chosen:
         raise InputError(f"no distilled run of {', '.join(only) or profile}: stage 4 comes first")
     return chosen
