@@ -31,7 +31,7 @@ EDGES = 300_000
 """Edges at most that the data for the network have."""
 EPOCHS = 200
 """Times that each body is seen in training ..."""
-SEEN = 1_500_000
+SEEN = 1_000_000
 """... and edges that are seen at most: two minutes of one slow core."""
 BATCH = 256
 """Bodies in a step."""

@@ -22,6 +22,8 @@ EVALUATIONS = 40_000
 """Of the law, at most, in one rollout: a collision without softening would take for ever."""
 TOLERANCE = 1e-8
 """Relative, of an integration's step."""
+EARLY = 10
+"""A rollout begins within the first of so many parts of the times."""
 CONTINUOUS = 0.3
 """Rows are of one motion if positions move by the velocities between them, up to this part."""
 
@@ -77,18 +79,21 @@ def follow(recording: Recording, discovery: Discovery, law: Law, number: int, fi
     The start is smoothed, as noise of a velocity would grow with time. Bodies that never move are held.
     """
     one = recording.experiments[number]
-    position, velocity = _smoothed(one, recording.box)
+    position, velocity, error = _smoothed(one, recording.box)
     seen = one.present.any(0)
     whole = np.isfinite(position).all(2) & np.isfinite(velocity).all(2) & one.present
     starts = np.flatnonzero(whole[:, seen].all(1) & (np.arange(len(one.time)) >= first))
     if not len(starts) or starts[0] > len(one.time) - 3:
         return None
-    times = slice(starts[0], starts[0] + MOST_TIMES)
+    # at its very ends a smoothed path's velocity is known worst
+    early = starts[: max(len(starts) // EARLY, 1)]
+    start = early[np.argmin(np.nan_to_num(error[early][:, seen].mean(1)))]
+    times = slice(start, start + MOST_TIMES)
     learned = discovery.learned.properties if discovery.learned else {}
     properties = {name: np.asarray(values, float)[seen] for name, values in {**one.properties, **learned}.items()}
     bodies = Motion(
-        position[starts[0], seen],
-        velocity[starts[0], seen],
+        position[start, seen],
+        velocity[start, seen],
         properties,
         np.zeros(seen.sum(), int),
         np.flatnonzero(seen),
@@ -104,18 +109,16 @@ def follow(recording: Recording, discovery: Discovery, law: Law, number: int, fi
     if recording.box is not None:  # smoothed paths may begin in another image
         measured = measured - recording.box * np.round((measured[0] - bodies.position) / recording.box)
     predicted = integrate(law, bodies, one.time[times], held, reference)[0]
-    return Rollout(f"{number + 1}", names, one.time[times] - one.time[starts[0]], measured, predicted)
+    return Rollout(f"{number + 1}", names, one.time[times] - one.time[start], measured, predicted)
 
 
-def _smoothed(one: Experiment, box: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities [times, n, dim] without most of their noise."""
+def _smoothed(one: Experiment, box: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Positions and velocities [times, n, dim] without most of their noise, and standard errors of the latter [times, n]."""
     way = smooth([one], noise_of([one], "position", box).standard_deviation, box=box)[0]
-    if way is None:
-        return one.position, one.velocity if one.velocity is not None else np.full_like(one.position, np.nan)
     if one.velocity is None:
-        return way.value, way.first
+        return way.value, way.first, way.errors[1]
     rate = smooth([one], noise_of([one], "velocity").standard_deviation, "velocity")[0]
-    return way.value, one.velocity if rate is None else rate.value
+    return way.value, rate.value, rate.errors[0]
 
 
 def _never_move(one: Experiment) -> np.ndarray:

@@ -64,16 +64,14 @@ def told(expression: sympy.Expr, constants: Sequence[Constant]) -> sympy.Expr:
 def formula_lines(announcement: Announcement) -> list[str]:
     """The law in LaTeX, a line each for the pair's parts and everything else."""
     law, constants = announcement.law, announcement.constants
-    left, divisor = (r"\ddot{\mathbf x}_1", r"\frac{1}{m_1}") if law.order == 2 else (r"\dot{\mathbf x}_1", r"\frac{1}{m_1}")
-    parts = []
-    if law.radial != 0:
-        parts.append(r"F\,\hat{\mathbf r}")
-    if law.transverse != 0:
-        parts.append(r"T\,\hat{\mathbf t}")
-    pair = " + ".join(parts)
-    total = rf"{divisor if law.divides_by_mass else ''}\sum_2 \left({pair}\right)" if pair else ""
+    left = r"\ddot{\mathbf x}_1" if law.order == 2 else r"\dot{\mathbf x}_1"
+    vectors = {r"F\,\hat{\mathbf r}_{12}": law.radial, r"T\,\hat{\mathbf t}_{12}": law.transverse}
+    pair = " + ".join(vector for vector, form in vectors.items() if form != 0)
     single = [one for one in law.single if one != 0]
-    total = " + ".join([*([total] if total else []), *([r"\mathbf s"] if single else [])]) or "0"
+    pair = rf"\left({pair}\right)" if "+" in pair else pair
+    divisor = r"\frac{1}{m_1}" if law.divides_by_mass else ""
+    total = rf"{divisor}\sum_{{2 \ne 1}} {pair}" if pair else ""
+    total = " + ".join([*([total] if total else []), *([r"\mathbf s_1"] if single else [])]) or "0"
     lines = [f"{left} = {total}"]
     if law.radial != 0:
         lines.append(f"F = {_latex(law.radial, constants)}")
@@ -189,7 +187,8 @@ def functions(profiles: Sequence[Profile], law: Law, recording: Recording, annou
         room = 0.15 * max(high - low, 1e-300)
         axis.set(xlabel=_label("r", recording.length_unit), ylim=(low - room, high + room))
         axis.set_ylabel(f"f(r) / {DATA_UNITS}")
-        axis.set_title(f"{profile.term.direction}: ${sympy.latex(profile.term.factor)}\\,f(r)$")
+        factor = "" if profile.term.factor == 1 else rf"{sympy.latex(profile.term.factor)}\,"
+        axis.set_title(f"{profile.term.direction}: ${factor}f(r)$")
         axis.set_xscale("log")
         axis.axhline(0, color=INK, linewidth=0.6)
         axis.legend(frameon=False, fontsize=8)
@@ -210,7 +209,7 @@ def residuals(found: HeldOut) -> Figure:
     room = 0.1 * (high - low)
     axes[0].axline((0, 0), slope=1, color=INK, linewidth=0.8)
     axes[0].set(xlim=(low - room, high + room), ylim=(low - room, high + room))
-    axes[0].set(xlabel=f"predicted {what} / {DATA_UNITS}", ylabel=f"measured, held out / {DATA_UNITS}")
+    axes[0].set(xlabel=f"predicted {what} / {DATA_UNITS}", ylabel="measured, held out")
     grid = np.linspace(-5, 5, 61)
     axes[1].hist(np.clip(found.residual.ravel(), -5, 5), bins=grid, density=True, alpha=0.5, label="held out")
     axes[1].plot(grid, norm.pdf(grid), color=INK, linewidth=1, label="noise alone")
