@@ -14,14 +14,14 @@ import pandas as pd
 from lib import paths
 from lib.errors import InputError
 from lib.files import read_json, write_text
-from lib.network.catalogue import LARGER, parse_folder
+from lib.network.catalogue import LARGER, parse_folder, parse_run
 from lib.network.variants import FURTHER, VARIANTS
 from lib.physics.laws import LAWS
 from lib.physics.systems import parse_system
 from lib.profiles import get_profile
 from lib.runs import Run, System
 from lib.selection.judgement import judge
-from lib.selection.law import LAW, LAW_OF_FRONTS, read_announcement
+from lib.selection.law import LAW, LAW_OF_FRONTS, NOISE, noise_folder, read_announcement
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +212,15 @@ def reliability(table: pd.DataFrame, bins: int = 5) -> pd.DataFrame:
     right = (said["announced"] == "right").groupby(edges, observed=True).agg(["size", "mean"])
     stated = said["confidence"].groupby(edges, observed=True).mean()
     return pd.DataFrame({"announcements": right["size"], "stated confidence": stated, "right": right["mean"]})
+
+
+def with_noise(table: pd.DataFrame, noise: float = NOISE) -> pd.DataFrame:
+    """The distilled runs of a table with what is announced under noise in place of what is announced without; only such."""
+    rows = distilled(table)
+    names = [column for column in COLUMNS if column.startswith(("announced", "confidence"))]
+    runs = [parse_run(row.system, row.variant, row.seed, row.profile) for row in rows.itertuples()]
+    found = pd.DataFrame([announced(run, noise) for run in runs], columns=names, index=rows.index)
+    return rows.assign(**found)[found["announced"].notna()]
 
 
 def write(table: pd.DataFrame, profile: str) -> None:

@@ -19,6 +19,13 @@ from lib.selection.motion import Motion, symbol_of
 LAW, LAW_OF_FRONTS = "law.json", "law_of_fronts.json"
 """Records of what is announced of a run, of all candidates and of its fronts alone; `law.json` of a system is of generated
 formulas alone, and of a data set of all that there is."""
+NOISE = 0.05
+"""Of accelerations, in units of their median size: that of the announcements with noise."""
+
+
+def noise_folder(noise: float) -> Path:
+    """Where records with noise lie, below the folder of a run or a system."""
+    return Path(f"noise-{noise:g}") if noise else Path()
 
 
 def pair_names(properties: list[str]) -> list[str]:

@@ -32,7 +32,7 @@ from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose
 from lib.selection.evidence import Evidence
 from lib.selection.from_fronts import of_fronts
-from lib.selection.law import LAW, LAW_OF_FRONTS, Announcement
+from lib.selection.law import LAW, LAW_OF_FRONTS, Announcement, noise_folder
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def announce_all(runs: list[Run], noise: float = 0.0) -> Iterator[tuple[Run | Sy
 
     With noise, records are written to a folder of their own.
     """
-    place = Path(f"noise-{noise:g}") if noise else Path()
+    place = noise_folder(noise)
     for system, group in groupby(runs, key=lambda run: run.system):
         of_system = list(group)
         profile = of_system[0].profile
