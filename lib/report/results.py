@@ -141,26 +141,22 @@ def row(run: Run) -> dict[str, Any]:
     return _row(merged)
 
 
-def announced(run: Run) -> dict[str, Any]:
-    """What is announced of a run, judged: of all candidates, of its fronts alone, and of generated formulas alone."""
-    folder, found = paths.outputs(run), {}
-    places = {
-        "announced": folder / LAW,
-        "announced_of_fronts": folder / LAW_OF_FRONTS,
-        "announced_of_formulas": folder.parent / LAW,
-    }
-    for name, path in places.items():
+def announced(run: Run, noise: float = 0.0) -> dict[str, Any]:
+    """What is announced of a run, judged: of all candidates, of its fronts alone, and of generated formulas alone.
+
+    With noise on accelerations of so many times their median size, where that was done.
+    """
+    place, found = noise_folder(noise), {}
+    folder, of_system = paths.outputs(run) / place, paths.outputs(run).parent / place
+    places = {"": folder / LAW, "_of_fronts": folder / LAW_OF_FRONTS, "_of_formulas": of_system / LAW}
+    for offered, path in places.items():
         if path.exists():
             told = read_announcement(read_json(path))
             judged = judge(told, run.system)
-            found[name] = judged.outcome
-            if name == "announced" and told.announced:
-                further = {
-                    "announced_expression": told.law.text,
-                    "announced_error": judged.error,
-                    "confidence": told.confidence,
-                }
-                found |= further
+            found[f"announced{offered}"] = judged.outcome
+            if not offered and told.announced:
+                found |= {"announced_expression": told.law.text, "announced_error": judged.error}
+                found["confidence"] = told.confidence
     return found
 
 
