@@ -79,3 +79,26 @@ def test_a_folder_of_no_run_is_named_in_a_warning_and_left_out(tmp_path, monkeyp
         "mine",
     ]
     assert not any("\n" in line for line in warnings)
+
+
+def announced_table():
+    rows = [
+        ("r1-2d", "l1", "right", "right", 0.9),
+        ("r1-2d", "kl", "wrong", "none", 0.95),
+        ("r2-2d", "l1", "none", "none", None),
+    ]
+    names = ["system", "variant", "announced", "announced_of_fronts", "confidence"]
+    table = pd.DataFrame(rows, columns=names).assign(recovered="true", announced_of_formulas="right")
+    return table.reindex(columns=[*results.COLUMNS])
+
+
+def test_announcements_are_counted_and_formulas_once_a_system():
+    counts = results.counted(announced_table())
+    assert counts.loc["together", "all"].to_dict() == {"right": 1, "wrong": 1, "none": 1}
+    assert counts.loc["r1-2d", "fronts alone"].to_dict() == {"right": 1, "wrong": 0, "none": 1}
+    assert counts["generated formulas alone"]["right"].to_dict() == {"r1-2d": 1, "r2-2d": 1, "together": 2}
+
+
+def test_reliability_compares_stated_confidence_with_what_is_right():
+    found = results.reliability(announced_table()).iloc[0]
+    assert found["announcements"] == 2 and found["stated confidence"] == pytest.approx(0.925) and found["right"] == 0.5
