@@ -21,7 +21,7 @@ from lib.physics.systems import parse_system
 from lib.profiles import get_profile
 from lib.runs import Run, System
 from lib.selection.judgement import judge
-from lib.selection.law import LAW, LAW_OF_FRONTS, NOISE, noise_folder, read_announcement
+from lib.selection.law import LAW, LAW_OF_FRONTS, LAW_OF_SEARCH, NOISE, noise_folder, read_announcement
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ COLUMNS = [
     "announced_error",
     "announced_of_fronts",
     "announced_of_formulas",
+    "announced_of_search",
     "confidence",
 ]
 READ = ("training.json", "messages.json")
@@ -142,13 +143,14 @@ def row(run: Run) -> dict[str, Any]:
 
 
 def announced(run: Run, noise: float = 0.0) -> dict[str, Any]:
-    """What is announced of a run, judged: of all candidates, of its fronts alone, and of generated formulas alone.
+    """What is announced of a run, judged: of all candidates, of its fronts alone, and of its system without any network.
 
     With noise on accelerations of so many times their median size, where that was done.
     """
     place, found = noise_folder(noise), {}
     folder, of_system = paths.outputs(run) / place, paths.outputs(run).parent / place
     places = {"": folder / LAW, "_of_fronts": folder / LAW_OF_FRONTS, "_of_formulas": of_system / LAW}
+    places["_of_search"] = of_system / LAW_OF_SEARCH
     for offered, path in places.items():
         if path.exists():
             told = read_announcement(read_json(path))
@@ -185,13 +187,14 @@ def distilled(table: pd.DataFrame) -> pd.DataFrame:
 def counted(table: pd.DataFrame) -> pd.DataFrame:
     """Of each system's distilled runs how many are announced right, wrong and not, by what was offered.
 
-    Formulas that are generated without a network are the same for all runs of a system, and count once.
+    What is offered without a network is the same for all runs of a system, and counts once.
     """
     runs = distilled(table)
     offered = {
         "all": runs["announced"],
         "fronts alone": runs["announced_of_fronts"],
         "generated formulas alone": runs.drop_duplicates("system")["announced_of_formulas"],
+        "search on splines alone": runs.drop_duplicates("system")["announced_of_search"],
     }
     counts = {
         name: pd.crosstab(runs["system"], column).reindex(runs["system"].unique(), columns=["right", "wrong", "none"])

@@ -16,9 +16,9 @@ from lib.errors import InputError
 from lib.files import write_json
 from lib.selection.motion import Motion, symbol_of
 
-LAW, LAW_OF_FRONTS = "law.json", "law_of_fronts.json"
-"""Records of what is announced of a run, of all candidates and of its fronts alone; `law.json` of a system is of generated
-formulas alone, and of a data set of all that there is."""
+LAW, LAW_OF_FRONTS, LAW_OF_SEARCH = "law.json", "law_of_fronts.json", "law_of_search.json"
+"""Records of what is announced: of a run, of all candidates and of its fronts alone; of a system, without any network, of
+generated formulas and of a search on splines; of a data set, of all that there is."""
 NOISE = 0.05
 """Of accelerations, in units of their median size: that of the announcements with noise."""
 

@@ -32,7 +32,8 @@ from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose
 from lib.selection.evidence import Evidence
 from lib.selection.from_fronts import of_fronts
-from lib.selection.law import LAW, LAW_OF_FRONTS, Announcement, noise_folder
+from lib.selection.from_splines import of_splines
+from lib.selection.law import LAW, LAW_OF_FRONTS, LAW_OF_SEARCH, Announcement, noise_folder
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,10 @@ class OfSystem:
         error = None if model is None else network_error(model, self.trajectories, self.evidence)
         return announce(self.evidence, candidates, self.prepared, error)
 
-    def write(self, folder: Path) -> None:
-        """Write what is announced of generated formulas alone."""
-        self.announce(self.generated).write(folder / LAW)
+    @cached_property
+    def searched(self) -> list[Candidate]:
+        """The best formulas of a symbolic regression on the splines of its best structure."""
+        return self.best(of_splines(self.prepared.dictionary, self.prepared.structures[0]))
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def model_of(run: Run) -> GraphNetwork | None:
 
 
 def announce_all(runs: list[Run], noise: float = 0.0) -> Iterator[tuple[Run | System, Path]]:
-    """Announce of runs that have no `law.json`, and of their systems, writing these; each with its folder when it is done.
+    """Announce of runs that have no `law.json`, and of their systems, writing these; each with its record when it is done.
 
     With noise, records are written to a folder of their own.
     """
@@ -150,15 +152,18 @@ def announce_all(runs: list[Run], noise: float = 0.0) -> Iterator[tuple[Run | Sy
         profile = of_system[0].profile
         folder = paths.outputs_of_system(system, profile) / place
         due = [run for run in of_system if not (paths.outputs(run) / place / LAW).exists()]
-        if not due and (folder / LAW).exists():
+        if not due and all((folder / name).exists() for name in (LAW, LAW_OF_SEARCH)):
             continue
         known = OfSystem.of(system, profile, noise)
         if not (folder / LAW).exists():
-            known.write(folder)
-            yield system, folder
+            known.announce(known.generated).write(folder / LAW)
+            yield system, folder / LAW
+        if not (folder / LAW_OF_SEARCH).exists():
+            known.announce(known.searched).write(folder / LAW_OF_SEARCH)
+            yield system, folder / LAW_OF_SEARCH
         for run in due:
             announce_run(known, *fronts_of(run), model_of(run)).write(paths.outputs(run) / place)
-            yield run, paths.outputs(run) / place
+            yield run, paths.outputs(run) / place / LAW
 
 
 def main() -> None:
@@ -171,8 +176,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     get_profile(given.profile)
     with threadpool_limits(1):
-        for what, folder in announce_all(distilled_runs(given.profile, given.only), given.noise):
-            log.info("%s: %s", what, paths.shown(folder / LAW))
+        for what, record in announce_all(distilled_runs(given.profile, given.only), given.noise):
+            log.info("%s: %s", what, paths.shown(record))
 
 
 if __name__ == "__main__":
