@@ -10,10 +10,11 @@ import sympy
 
 from lib.distillation.digits import short
 from lib.selection import bootstrap, candidates, checks, hypotheses
+from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose, noise, score, shortened
 from lib.selection.evidence import Evidence
-from lib.selection.fitting import Family
+from lib.selection.fitting import Family, threshold_range
 from lib.selection.law import Announcement, Constant, Law
 from lib.selection.moves import exponents
 from lib.selection.structure import Dictionary, Structure, every_term, search
@@ -47,8 +48,14 @@ class Prepared:
     @classmethod
     def of(cls, evidence: Evidence) -> Prepared:
         """Structures searched on a part of the evidence."""
-        dictionary = Dictionary.of(evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence))
-        return cls(dictionary, tuple(search(dictionary)))
+        part, terms = evidence.sample(STRUCTURE_EDGES, 0), every_term(evidence)
+        dictionary = Dictionary.of(part, terms)
+        structures = search(dictionary)
+        # smooth splines follow a jump badly, and terms that help them a little would pass for a structure
+        if (broken := find_break(dictionary, structures[0])) is not None:
+            dictionary = Dictionary.of(part, terms, basis=broken[1].basis)
+            structures = search(dictionary)
+        return cls(dictionary, tuple(structures))
 
     @property
     def error(self) -> float:
@@ -98,7 +105,12 @@ def verdict(
     rivals = [found[k] for k in order if k == order[0] or not is_interpolation(found[k])]
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
     frequency = bootstrap.wins([one.fit for one in rivals], [one.length for one in rivals])[0]
-    law, constants = presented(best.law, bootstrap.standard_errors(best.fit))
+    errors = bootstrap.standard_errors(best.fit)
+    values = best.fit.constants.copy()
+    for k in np.flatnonzero(best.fit.family.thresholds):
+        low, high = threshold_range(best.fit, evidence, deviation, k)
+        values[k], errors[k] = (low + high) / 2, (high - low) / 2
+    law, constants = presented(best.fit.family.with_constants(values), errors)
     left = checks.residuals(best.fit, evidence, list(dictionary.terms))
     prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
     weight = 1 / (evidence.typical + np.linalg.norm(evidence.target, axis=1))[:, None]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from lib.selection.structure import Basis, Dictionary, Structure
 from lib.selection.terms import PairTerm
 
 TRIED = 24
 """Distances at which a break is looked for first, quantiles of all distances."""
+HINT = 0.9
+"""A break is looked for more closely near the one that lowers the held-out error at least to this part of it."""
+NEAR, FINER = 12, 3
+"""So many distances between the neighbours of the best, so many times."""
 GAIN = 0.5
 """A break is there if it lowers the held-out error at least to this part of it; a few splines more hardly do."""
 
@@ -34,10 +37,13 @@ def find_break(dictionary: Dictionary, structure: Structure) -> tuple[float, Dic
     smooth = float(dictionary.held_out([dictionary.terms.index(term) for term in terms]).sum())
     grid = np.quantile(r, np.linspace(0.03, 0.97, TRIED))
     errors = [error(at) for at in grid]
-    k = int(np.argmin(errors))
-    if errors[k] > GAIN * smooth:
+    if min(errors) > HINT * smooth:
         return None
-    near = (grid[max(k - 1, 0)], grid[min(k + 1, TRIED - 1)])
-    at = float(minimize_scalar(error, bounds=near, method="bounded", options={"maxiter": 25, "xatol": 1e-4 * grid[k]}).x)
-    at = min((at, float(grid[k])), key=error)
-    return at, broken(at)
+    for _ in range(FINER):  # the error is V-shaped about a jump, with steps where an edge changes sides
+        k = int(np.argmin(errors))
+        near = np.linspace(grid[max(k - 1, 0)], grid[min(k + 1, len(grid) - 1)], NEAR)
+        grid, errors = np.append(near, grid[k]), [*(error(at) for at in near), errors[k]]
+        order = np.argsort(grid)
+        grid, errors = grid[order], [errors[j] for j in order]
+    at = float(grid[int(np.argmin(errors))])
+    return (at, broken(at)) if min(errors) <= GAIN * smooth else None

@@ -20,6 +20,8 @@ EXPLAINED = 0.05
 """Part of what is left that all terms together may explain on held-out groups."""
 EXACT = 0.4
 """Median residual, in standard deviations of at least rounding, below which nothing but rounding is left (noise: 0.67)."""
+NOTHING = 1e-3
+"""Size of a target, relative to the typical, below which nothing happens."""
 TENTH = 0.1
 REGION = 1.5
 """Held-out regions may be predicted so many times worse than the rest, in units of what is expected there."""
@@ -61,7 +63,9 @@ def residuals(found: Fit, evidence: Evidence, terms: list[Term]) -> Residuals:
     left = Dictionary.of(evidence, terms, target=z * (size * evidence.spread)[:, None])
     everything = list(range(len(terms)))
     explained = 1 - float(left.held_out(everything).sum() / left.held_out([]).sum())
-    return Residuals(correlation, error, explained, bool(np.median(np.abs(found.residual)) < EXACT))
+    # rows where nothing happens are explained by any law
+    tells = np.linalg.norm(evidence.target, axis=1) > NOTHING * evidence.typical
+    return Residuals(correlation, error, explained, bool(np.median(np.abs(found.residual[tells])) < EXACT))
 
 
 def in_middle(evidence: Evidence) -> np.ndarray:

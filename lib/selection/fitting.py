@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import sympy
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, minimize_scalar
 from scipy.stats import chi2
 
 from lib.distillation.refit import in_conditions
@@ -183,17 +183,41 @@ def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluation
 
 def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int) -> Fit:
     """The fit with a threshold moved to where the misfit is least: by search, as it has no slope in it."""
-    family, least = found.family, found
-    for reach in (THRESHOLD_MOVES, THRESHOLD_MOVES / 10):
-        for at in least.constants[k] * np.linspace(1 - reach, 1 + reach, 11):
-            constants = least.constants.copy()
-            constants[k] = at
-            value, slopes = family.predict(evidence, constants)
-            residual = (evidence.target - value) / deviation[:, None]
-            trial = Fit(family, constants, residual, slopes / deviation[:, None, None], evidence.group)
-            if trial.misfit.sum() < least.misfit.sum():
-                least = trial
-    return _descended(family, evidence, deviation, least.constants, EVALUATIONS)
+    tried: dict[float, float] = {}
+
+    def misfit(at: float) -> float:
+        tried[at] = float(_with_constant(found, evidence, deviation, k, at).misfit.sum())
+        return tried[at]
+
+    grid = found.constants[k] * np.linspace(1 - THRESHOLD_MOVES, 1 + THRESHOLD_MOVES, 11)
+    best = int(np.argmin([misfit(at) for at in (*grid, found.constants[k])][:-1]))
+    ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    minimize_scalar(misfit, bounds=ends, method="bounded", options={"maxiter": 30, "xatol": 1e-7 * abs(grid[best])})
+    constants = _with_constant(found, evidence, deviation, k, min(tried, key=tried.__getitem__)).constants
+    return _descended(found.family, evidence, deviation, constants, EVALUATIONS)
+
+
+def _with_constant(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int, value: float) -> Fit:
+    """The fit with another value of one constant, the others as they are."""
+    constants = found.constants.copy()
+    constants[k] = value
+    predicted, slopes = found.family.predict(evidence, constants)
+    residual = (evidence.target - predicted) / deviation[:, None]
+    return Fit(found.family, constants, residual, slopes / deviation[:, None, None], found.group)
+
+
+def threshold_range(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int) -> tuple[float, float]:
+    """Between which values a threshold fits as well as where it is, within half a nat: by bisection on either side."""
+    least, value = found.misfit.sum() + 0.5, found.constants[k]
+    ends = []
+    for side in (-1, 1):
+        inside, outside = 0.0, THRESHOLD_MOVES
+        for _ in range(20):
+            middle = (inside + outside) / 2
+            fits = _with_constant(found, evidence, deviation, k, value * (1 + side * middle)).misfit.sum() <= least
+            inside, outside = (middle, outside) if fits else (inside, middle)
+        ends.append(value * (1 + side * inside))
+    return min(ends), max(ends)
 
 
 def _descended(family: Family, evidence: Evidence, deviation: np.ndarray, constants: np.ndarray, evaluations: int) -> Fit:

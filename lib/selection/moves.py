@@ -81,8 +81,17 @@ def softened(fit: Fit) -> Iterator[Law]:
         return
     for name, distance in SOFTENED.items():
         if name != "none":
-            longer = {R: distance(R, sympy.Float(0.02))}
-            yield replace(law, radial=law.radial.xreplace(longer), transverse=law.transverse.xreplace(longer))
+            longer = distance(R, sympy.Float(0.02))
+            yield replace(law, radial=_with_distance(law.radial, longer), transverse=_with_distance(law.transverse, longer))
+
+
+def _with_distance(form: sympy.Basic, distance: sympy.Expr) -> sympy.Basic:
+    """The form with another distance, but where it breaks: a constant in both would have no slope."""
+    if form == R:
+        return distance
+    if isinstance(form, sympy.Piecewise):
+        return sympy.Piecewise(*((_with_distance(piece, distance), condition) for piece, condition in form.args))
+    return form.func(*(_with_distance(part, distance) for part in form.args)) if form.args else form
 
 
 def freed(fit: Fit) -> Iterator[Law]:
