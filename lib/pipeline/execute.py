@@ -137,7 +137,7 @@ def main() -> int:
     parameters = {name: literal(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
     source = paths.ROOT / "notebooks" / f"{arguments.stage}.ipynb"
     if not source.exists():
-        known = sorted(path.stem for path in source.parent.glob("*.ipynb"))
+        known = sorted((path.stem for path in source.parent.glob("*.ipynb")), key=lambda stem: int(stem.split("_")[0]))
         print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
         return 2
     known = papermill.inspect_notebook(source)

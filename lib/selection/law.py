@@ -111,7 +111,7 @@ class Announcement:
     """Why no law is announced; None where one is."""
     constants: tuple[Constant, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)
-    """By name: `{"given": true}`, or learned values by body with standard errors."""
+    """By name: given, or learned values by body with standard errors."""
     ties: tuple[tuple[int, int], ...] | None = None
     """Pairs of bodies that act on each other, where not all do."""
     box: tuple[float, ...] | None = None
