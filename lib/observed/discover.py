@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lib.observed import properties
-from lib.observed.evidence import evidence_of
+from lib.observed.evidence import evidence_of, were_measured
+from lib.observed.positions import ByPositions
 from lib.observed.properties import Learned, with_learned
-from lib.observed.recording import Recording
+from lib.observed.recording import INERTIAL, Recording
 from lib.observed.refinement import refine
 from lib.selection.announce import FINAL_EDGES, STRUCTURE_EDGES, Prepared, announce
 from lib.selection.evidence import Evidence
@@ -49,14 +50,16 @@ def discover(recording: Recording) -> Discovery:
     order = min(errors, key=lambda one: errors[one])
     found = learned[order]
     evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
-    announcement = announce(evidence, prepared.candidates(), prepared)
-    told, properties_of = dict(announcement.properties), found[2] if found else None
+    told, properties_of = {}, found[2] if found else None
+    announcement = announce(evidence, prepared.candidates(), prepared, recheck=by_positions(recording, order, properties_of))
+    told |= announcement.properties
     if properties_of and properties_of.properties:
         # strengths by splines are rough: once there is a formula they are fitted with it, and then it is chosen again
         better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
         properties_of, evidence = better.learned, with_learned(evidence, better.learned)
         prepared = Prepared.of(evidence)
-        announcement = announce(evidence, prepared.candidates(), prepared)
+        again = by_positions(recording, order, properties_of)
+        announcement = announce(evidence, prepared.candidates(), prepared, recheck=again)
         better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
         properties_of, evidence = better.learned, with_learned(evidence, better.learned)
         announcement = replace(announcement, law=better.law, constants=better.constants)
@@ -96,6 +99,21 @@ def reach_of(recording: Recording) -> float:
         nearest = np.sort(distance, axis=1)[:, min(NEIGHBOURS, len(position) - 1)]
         reach = min(reach, float(np.nanmedian(nearest)))
     return reach
+
+
+def by_positions(recording: Recording, order: int, learned: Learned | None) -> ByPositions | None:
+    """What compares laws on measured positions; None where rates were measured, or positions are relative to a body."""
+    if were_measured(recording, order) or recording.frame != INERTIAL:
+        return None
+    if learned is None:
+        return ByPositions(recording, order, {}, None)
+    n = recording.experiments[0].position.shape[1]
+    ties = None
+    if learned.ties is not None:
+        ties = np.zeros((n, n), bool)
+        ties[tuple(np.array(learned.ties).T)] = True
+        ties |= ties.T
+    return ByPositions(recording, order, learned.properties, ties)
 
 
 def same_bodies(recording: Recording) -> bool:

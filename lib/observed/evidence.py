@@ -12,6 +12,8 @@ from lib.observed.weak_form import weak_rows
 from lib.selection.evidence import Evidence
 from lib.selection.motion import Motion
 
+RATES = {1: "velocity", 2: "acceleration"}
+"""What a law of each order of the motion gives."""
 FEW = 8
 """Trajectories below which what is held out are stretches of time instead."""
 STRETCHES = 20
@@ -23,10 +25,14 @@ def evidence_of(recording: Recording, order: int, reach: float = np.inf) -> Evid
 
     As they were measured, if they were; else by the weak form. In the frame of one of the bodies only differences count.
     """
-    quantity = "acceleration" if order == 2 else "velocity"
-    given = all(getattr(one, quantity) is not None for one in recording.experiments)
-    found = _measured(recording, quantity, order, reach) if given else _averaged(recording, order, reach)
+    measured = were_measured(recording, order)
+    found = _measured(recording, RATES[order], order, reach) if measured else _averaged(recording, order, reach)
     return found if recording.frame == "inertial" else found.centred()
+
+
+def were_measured(recording: Recording, order: int) -> bool:
+    """Whether the rates that a law of this order gives were measured."""
+    return all(getattr(one, RATES[order]) is not None for one in recording.experiments)
 
 
 def _measured(recording: Recording, quantity: str, order: int, reach: float) -> Evidence:

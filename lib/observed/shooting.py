@@ -9,8 +9,8 @@ noise is where it arose, in the positions.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import jax
@@ -19,7 +19,6 @@ import numpy as np
 import sympy
 from jax import Array
 
-from lib.distillation.refit import in_conditions, with_free_constants
 from lib.errors import InputError
 from lib.observed.batches import interval_of
 from lib.observed.derivatives import Smoothed, smooth
@@ -27,18 +26,19 @@ from lib.observed.noise import noise_of
 from lib.observed.periodic import unwrapped
 from lib.observed.recording import Recording
 from lib.observed.weak_form import time_scale
+from lib.selection.fitting import Family, Fit
 from lib.selection.law import Constant, Law, body_names, pair_names
 
 jax.config.update("jax_enable_x64", True)
 
-LENGTHS = (2.0, 4.0, 8.0)
+LENGTHS = (2.0, 4.0)
 """Durations of segments, in time scales of the motion, one fit after the other: long ones tell more of the constants, and are
 followed only by constants that are nearly right."""
 ASTRAY = 1.05
 """A longer segment's fit is taken if its residuals are not larger than this many times those of the shorter one's."""
 SHORTEST, LONGEST = 8, 120
 """Measured times of a segment."""
-WORK = 6e6
+WORK = 2e6
 """Segments x times x pairs x derivatives in one iteration; of more segments a random part is taken."""
 STEPS = (1, 2, 4, 8)
 """Steps of the integrator between two measured times."""
@@ -57,6 +57,8 @@ FEW = 20
 """With fewer trajectories the sandwich estimate takes segments for independent instead."""
 UNDETERMINED = 1e-9
 """Relative size of an eigenvalue of the information that the data do not determine."""
+PARAMETERS = 8
+"""Segments of laws that are compared are as many as a law with so many constants affords."""
 BATCH = 32
 """Segments integrated at once."""
 
@@ -239,21 +241,16 @@ def _batch_residuals(model: _Model, parameters: Array, starts: Array, arrays: tu
 
 
 @partial(jax.jit, static_argnums=0)
-def _batch_equations(
-    model: _Model, parameters: Array, starts: Array, arrays: tuple[Array, ...], scale: Array
-) -> tuple[Array, Array]:
-    """Of each segment, the information [segments, unknowns, unknowns] and the gradient [segments, unknowns]."""
+def _batch_slopes(model: _Model, parameters: Array, starts: Array, arrays: tuple[Array, ...]) -> tuple[Array, Array]:
+    """Residuals [segments, numbers] and their slopes [segments, numbers, unknowns]."""
 
     def one(start: Array, own: tuple[Array, ...]) -> tuple[Array, Array]:
-        unknown = jnp.concatenate([parameters, start.ravel()])
-
         def twice(y: Array) -> tuple[Array, Array]:
             found = _residual(model, y, start.shape, own)
             return found, found
 
-        slopes, residual = jax.jacfwd(twice, has_aux=True)(unknown)
-        weight = 1 / (1 + (residual / (OUTLIER * scale)) ** 2)
-        return slopes.T @ (weight[:, None] * slopes), slopes.T @ (weight * residual)
+        slopes, residual = jax.jacfwd(twice, has_aux=True)(jnp.concatenate([parameters, start.ravel()]))
+        return residual, slopes
 
     return jax.vmap(one)(starts, arrays)
 
@@ -271,18 +268,24 @@ def _residuals(model: _Model, parameters: np.ndarray, starts: np.ndarray, segmen
     return np.concatenate(found)
 
 
+def _slopes(
+    model: _Model, parameters: np.ndarray, starts: np.ndarray, segments: _Segments
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each segment, residuals [numbers] and their slopes [numbers, unknowns]."""
+    for part, arrays in segments.batches():
+        residual, slopes = map(np.asarray, _batch_slopes(model, parameters, _filled(starts[part]), arrays))
+        yield from zip(residual[: part.stop - part.start], slopes, strict=False)
+
+
 def _equations(
     model: _Model, parameters: np.ndarray, starts: np.ndarray, segments: _Segments, scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of each segment, the information [segments, unknowns, unknowns] and the gradient [segments, unknowns]."""
-    found = [
-        [
-            np.asarray(each)[: part.stop - part.start]
-            for each in _batch_equations(model, parameters, _filled(starts[part]), arrays, scale)
-        ]
-        for part, arrays in segments.batches()
-    ]
-    information, gradient = (np.concatenate(each) for each in zip(*found, strict=True))
+    found = []
+    for residual, slopes in _slopes(model, parameters, starts, segments):
+        weighted = slopes / (1 + (residual / (OUTLIER * scale)) ** 2)[:, None]
+        found.append((slopes.T @ weighted, weighted.T @ residual))
+    information, gradient = (np.stack(each) for each in zip(*found, strict=True))
     return information, gradient
 
 
@@ -398,6 +401,59 @@ def _solve(information: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.n
     return inverse @ (right / size.reshape(-1, *[1] * (right.ndim - 1))) / size.reshape(-1, *[1] * (right.ndim - 1)), determined
 
 
+@dataclass(frozen=True)
+class Tracks:
+    """A recording as shooting needs it: noise, smooth guesses of states, and time in units of the motion's own."""
+
+    recording: Recording
+    order: int
+    noises: Mapping[str, float]
+    ways: list[Smoothed | None]
+    rates: list[Smoothed | None]
+    lengths: tuple[int, ...]
+    """Measured times of a segment, one fit after the other."""
+
+    @classmethod
+    def of(cls, recording: Recording, order: int, scalars: Mapping[str, np.ndarray] | None = None) -> Tracks:
+        """Of a recording, with further properties `scalars` [n] of bodies that are the same in all experiments."""
+        experiments = tuple(replace(one, properties={**one.properties, **(scalars or {})}) for one in recording.experiments)
+        recording = replace(recording, experiments=experiments)
+        quantities = ["position"]
+        if order == 2 and all(one.velocity is not None for one in experiments):
+            quantities.append("velocity")
+        noises = {name: _noise(recording, name) for name in quantities}
+        ways = smooth(experiments, noises["position"], box=recording.box)
+        rates = smooth(experiments, noises["velocity"], "velocity") if "velocity" in noises else ways
+        interval = float(np.median([interval_of(one.time) for one in experiments]))
+        scale = min(time_scale(ways, order), LONGEST * interval) / interval
+        longest = max(min(max(len(one.time) for one in experiments), LONGEST), SHORTEST)
+        lengths = dict.fromkeys(int(np.clip(each * scale, SHORTEST, longest)) for each in LENGTHS)
+        return cls(recording, order, noises, ways, rates, tuple(lengths))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of properties."""
+        return [*self.recording.experiments[0].properties]
+
+    def model(self, family: Family, scalars: Sequence[str], ties: np.ndarray | None) -> _Model:
+        """A family of laws for JAX, the named properties being free."""
+        radial, transverse, *single = family.forms
+        box = self.recording.box
+        return _model(
+            replace(family.law, radial=radial, transverse=transverse, single=tuple(single)),
+            tuple(family.symbols),
+            tuple(self.names),
+            tuple(map(self.names.index, scalars)),
+            None if box is None else tuple(box.tolist()),
+            None if ties is None else tuple(map(tuple, ties.tolist())),
+        )
+
+    def segments(self, length: int, parameters: int, seed: int) -> _Segments | None:
+        """Segments of so many times, or a random part of them; None if there are none."""
+        found = _segments(self.recording, self.order, self.noises, self.ways, self.rates, length, self.names)
+        return None if found is None else _affordable(found, parameters, seed)
+
+
 def shoot(
     law: Law,
     recording: Recording,
@@ -408,43 +464,22 @@ def shoot(
 ) -> ShootingFit:
     """A law's constants, and what `scalars` [n] name of the bodies' properties, fitted to the measured positions.
 
-    The law's floating-point numbers are where the fit starts; of those that `held` numbers, and of those in conditions, none
-    is moved. Properties are the recording's, or free scalars of bodies that are the same in all experiments. Velocities count
-    too where they were measured. Rows may be missing and times irregular. Raises `InputError` where no segment can be fitted.
+    The law's floating-point numbers are where the fit starts, equal ones being one constant; of those that `held` numbers, and
+    of those in conditions, none is moved. Properties are the recording's, or free scalars of bodies that are the same in all
+    experiments. Velocities count too where they were measured. Rows may be missing and times irregular. Raises `InputError`
+    where no segment can be fitted.
     """
     scalars = dict(scalars or {})
-    experiments = recording.experiments
-    names = list(dict.fromkeys([*experiments[0].properties, *scalars]))
-    experiments = tuple(replace(one, properties=dict(one.properties) | scalars) for one in experiments)
-    recording = replace(recording, experiments=experiments)
-    forms, symbols, values = with_free_constants([law.radial, law.transverse, *law.single])
-    model = _model(
-        replace(law, radial=forms[0], transverse=forms[1], single=tuple(forms[2:])),
-        tuple(symbols),
-        tuple(names),
-        tuple(map(names.index, scalars)),
-        None if recording.box is None else tuple(recording.box.tolist()),
-        None if ties is None else tuple(map(tuple, ties.tolist())),
-    )
-    quantities = ["position"]
-    if law.order == 2 and all(one.velocity is not None for one in experiments):
-        quantities.append("velocity")
-    noises = {name: _noise(recording, name) for name in quantities}
-    ways = smooth(experiments, noises["position"], box=recording.box)
-    rates = smooth(experiments, noises["velocity"], "velocity") if "velocity" in noises else ways
-    interval = float(np.median([interval_of(one.time) for one in experiments]))
-    scale = min(time_scale(ways, law.order), LONGEST * interval) / interval
+    tracks, family = Tracks.of(recording, law.order, scalars), Family(law)
+    model, values = tracks.model(family, [*scalars], ties), family.start
     parameters = np.concatenate([values, *(np.asarray(one, float) for one in scalars.values())])
     free = np.ones(len(parameters), bool)
-    free[: len(values)] = ~in_conditions(forms, symbols) & [k not in held for k in range(len(values))]
-    longest = max(min(max(len(one.time) for one in experiments), LONGEST), SHORTEST)
-    lengths = dict.fromkeys(int(np.clip(each * scale, SHORTEST, longest)) for each in LENGTHS)
+    free[: len(values)] = ~family.thresholds & [k not in held for k in range(len(values))]
     best: tuple[_Fitted, _Segments, int] | None = None
-    for length in lengths:
-        segments = _segments(recording, law.order, noises, ways, rates, length, names)
+    for length in tracks.lengths:
+        segments = tracks.segments(length, int(free.sum()), seed)
         if segments is None:
             break
-        segments = _affordable(segments, int(free.sum()), seed)
         kept = _followed(model, parameters, segments)
         if not len(kept.time):
             break
@@ -456,8 +491,7 @@ def shoot(
     if best is None:
         raise InputError("positions cannot be followed through this law: trajectories are too short, or it diverges")
     fitted, kept, left_out = best
-    found = dict(zip(symbols, map(sympy.Float, fitted.parameters[: len(values)]), strict=True))
-    radial, transverse, *single = [form.xreplace(found) for form in forms]
+    found = family.with_constants(fitted.parameters[: len(values)])
     errors = np.sqrt(np.where(fitted.determined, np.diag(fitted.covariance), np.nan))
     constants = tuple(
         Constant(f"c{k + 1}", float(value), float(errors[k]) if np.isfinite(errors[k]) and free[k] else None)
@@ -465,17 +499,70 @@ def shoot(
     )
     by_body = np.split(np.arange(len(values), len(parameters)), max(len(scalars), 1)) if scalars else []
     return ShootingFit(
-        replace(law, radial=radial, transverse=transverse, single=tuple(single)),
+        found,
         constants,
         fitted.covariance,
         {name: fitted.parameters[own] for name, own in zip(scalars, by_body, strict=True)},
         {name: errors[own] for name, own in zip(scalars, by_body, strict=True)},
-        fitted.scale * noises["position"],
+        fitted.scale * tracks.noises["position"],
         int((kept.weight > 0).sum()) * law.dim,
         len(kept.time),
         left_out,
         fitted.converged,
     )
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Segments on which several laws are fitted, so that what they leave can be compared."""
+
+    tracks: Tracks
+    kept: _Segments
+    ties: np.ndarray | None
+    known: dict[tuple[sympy.Expr, ...], Fit | None] = field(default_factory=dict, repr=False)
+    """Fits by formula: from wherever its constants start, it comes to the same."""
+
+    @classmethod
+    def of(cls, law: Law, tracks: Tracks, ties: np.ndarray | None, length: int, seed: int = 0) -> Compared | None:
+        """Segments of so many times at most that a law follows closely; None if that is less than half of them."""
+        family = Family(law)
+        segments = tracks.segments(length, PARAMETERS, seed)
+        if segments is None:
+            return None
+        kept = _followed(tracks.model(family, [], ties), family.start, segments)
+        return cls(tracks, kept, ties) if len(kept.time) > len(segments.time) / 2 else None
+
+    def fit(self, law: Law) -> Fit | None:
+        """A law fitted to these segments: residuals and slopes in parts of the noise estimated from the data, rows by
+        segment, time, quantity and body, the segments' states eliminated. None where it cannot be followed."""
+        family = Family(law)
+        if (formula := tuple(family.forms)) not in self.known:
+            self.known[formula] = self._fit(family)
+        return self.known[formula]
+
+    def _fit(self, family: Family) -> Fit | None:
+        model = self.tracks.model(family, [], self.ties)
+        if not np.isfinite(_residuals(model, family.start, self.kept.start, self.kept)).all():
+            return None
+        fitted = _fit(model, family.start, ~family.thresholds, self.kept)
+        residual, slopes = _reduced(model, fitted, self.kept)
+        dim, seen = self.kept.values.shape[-1], (self.kept.weight > 0).reshape(-1)
+        group = np.repeat(self.kept.trajectory, seen.size // len(self.kept.time))
+        return Fit(
+            family, fitted.parameters, residual.reshape(-1, dim)[seen], slopes.reshape(-1, dim, len(family.start))[seen],
+            group[seen],
+        )  # fmt: skip
+
+
+def _reduced(model: _Model, fitted: _Fitted, segments: _Segments) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals, measured less followed, [segments, numbers], and slopes of what is followed in the parameters [segments,
+    numbers, parameters], less what the segments' states take up of them; over the noise."""
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    for residual, slopes in _slopes(model, fitted.parameters, fitted.starts, segments):
+        own, states = np.split(slopes, [len(fitted.parameters)], axis=1)
+        found.append((-residual, own - states @ np.linalg.lstsq(states, own, rcond=1e-10)[0]))
+    residuals, reduced = zip(*found, strict=True)
+    return np.stack(residuals), np.stack(reduced)
 
 
 def _noise(recording: Recording, quantity: str) -> float:
@@ -499,6 +586,7 @@ def _affordable(segments: _Segments, parameters: int, seed: int) -> _Segments:
 @dataclass(frozen=True)
 class _Fitted:
     parameters: np.ndarray
+    starts: np.ndarray
     covariance: np.ndarray
     determined: np.ndarray
     scale: float
@@ -559,4 +647,4 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
         # residuals of fitted states are smaller than the noise, and so are their scores
         correction = inflation**2 * len(scores) / max(len(scores) - 1, 1)
         covariance[np.ix_(free, free)] = correction * sensitivity @ sensitivity.T
-    return _Fitted(parameters, covariance, determined, scale, converged)
+    return _Fitted(parameters, starts, covariance, determined, scale, converged)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,9 @@ EXPLAINS = 0.7
 """Held-out error, relative to no law at all, above which nothing is explained."""
 
 
+Recheck = Callable[[list[Scored], Evidence, np.ndarray], list[Scored]]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What the structure of evidence suggests, before formulas are chosen."""
@@ -44,6 +47,8 @@ class Prepared:
     dictionary: Dictionary
     structures: tuple[Structure, ...]
     """Best first."""
+    jump: float | None = None
+    """Distance at which functions of the distance jump, if they do."""
 
     @classmethod
     def of(cls, evidence: Evidence) -> Prepared:
@@ -55,7 +60,7 @@ class Prepared:
         if (broken := find_break(dictionary, structures[0])) is not None:
             dictionary = Dictionary.of(part, terms, basis=broken[1].basis)
             structures = search(dictionary)
-        return cls(dictionary, tuple(structures))
+        return cls(dictionary, tuple(structures), None if broken is None else broken[0])
 
     @property
     def error(self) -> float:
@@ -69,14 +74,21 @@ class Prepared:
 
 
 def announce(
-    evidence: Evidence, offered: Sequence[Candidate], prepared: Prepared, network_error: float | None = None
+    evidence: Evidence,
+    offered: Sequence[Candidate],
+    prepared: Prepared,
+    network_error: float | None = None,
+    recheck: Recheck | None = None,
 ) -> Announcement:
     """The best law of those offered, with error bars; or none, with the reason.
 
-    `network_error` is the root of the weighted held-out square error of a network, relative to no law, if there is one.
+    `network_error` is the root of the weighted held-out square error of a network, relative to no law, if there is one;
+    `recheck` orders the last few laws anew, by what was measured itself.
     """
     first, _ = choose(list(offered), evidence.sample(FORM_EDGES, 1))
     found, deviation, large = finals(first, evidence)
+    if recheck is not None and found[0].law.has_pairs:
+        found = recheck(found, large, deviation)
     return verdict(found, large, deviation, prepared, network_error)
 
 
@@ -104,13 +116,13 @@ def verdict(
     best = found[order[0]]
     rivals = [found[k] for k in order if k == order[0] or not is_interpolation(found[k])]
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
-    frequency = bootstrap.wins([one.fit for one in rivals], [one.length for one in rivals])[0]
-    errors = bootstrap.standard_errors(best.fit)
-    values = best.fit.constants.copy()
+    frequency = bootstrap.wins([one.told for one in rivals], [one.length for one in rivals])[0]
+    errors = bootstrap.standard_errors(best.told)
+    values = best.told.constants.copy()
     for k in np.flatnonzero(best.fit.family.thresholds):
         low, high = threshold_range(best.fit, evidence, deviation, k)
         values[k], errors[k] = (low + high) / 2, (high - low) / 2
-    law, constants = presented(best.fit.family.with_constants(values), errors)
+    law, constants = presented(best.told.family.with_constants(values), errors)
     left = checks.residuals(best.fit, evidence, list(dictionary.terms))
     prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
     weight = 1 / (evidence.typical + np.linalg.norm(evidence.target, axis=1))[:, None]
@@ -142,8 +154,8 @@ def verdict(
 
 def is_tie(best: Scored, other: Scored) -> bool:
     """Whether the data do not tell another structure from the best; a longer law must fit better to count."""
-    fewer = len(other.fit.constants) <= len(best.fit.constants)
-    better = other.fit.misfit.sum() < best.fit.misfit.sum() - BETTER
+    fewer = len(other.told.constants) <= len(best.told.constants)
+    better = other.told.misfit.sum() < best.told.misfit.sum() - BETTER
     return other.length < best.length + TIE and (fewer or better)
 
 
@@ -152,7 +164,7 @@ def is_interpolation(best: Scored) -> bool:
 
     Within noise such a formula can stand for many others.
     """
-    family = best.fit.family
+    family = best.told.family
     powers = exponents(family)
     shapes = set()
     for form in family.forms[:2]:
@@ -164,14 +176,14 @@ def is_interpolation(best: Scored) -> bool:
 
 def is_same(best: Scored, other: Scored) -> bool:
     """Whether two formulas give the same numbers, far within the noise."""
-    return float(np.abs(best.fit.residual - other.fit.residual).max()) < SAME
+    return float(np.abs(best.told.residual - other.told.residual).max()) < SAME
 
 
 def reason_against(
     best: Scored, ties: list[Scored], left: checks.Residuals, error: float, network_error: float | None
 ) -> str | None:
     """Why the best law is not announced; None if it is."""
-    if best.law.radial == 0 and best.law.transverse == 0:
+    if not best.law.has_pairs:
         return "no interaction: terms of pairs do not lower the error on held-out data"
     if error > EXPLAINS:
         return f"nothing explains the data: the best law leaves {error:.2f} of them"

@@ -90,17 +90,29 @@ def _forms(profile: Profile, inside: np.ndarray | None = None) -> list[Fitted]:
     return list(found.values())
 
 
+def is_nothing(profile: Profile, inside: np.ndarray) -> bool:
+    """Whether a function is nothing on the points [bool] of one side of a break."""
+    size = np.sqrt((profile.value**2).mean())
+    return not inside.any() or bool(np.sqrt((profile.value[inside] ** 2).mean()) < NOTHING * size)
+
+
+def broken_at(at: float, below: sympy.Expr, above: sympy.Expr) -> sympy.Expr:
+    """The function of the distance that changes from one formula to another."""
+    return sympy.Piecewise((below, sympy.Symbol("r", real=True) < sympy.Float(at)), (above, True))
+
+
 def _broken_forms(profile: Profile, at: float) -> list[Fitted]:
     """Forms below and above a break; nothing on a side where the profile is nothing."""
-    sides = []
-    size = np.sqrt((profile.value**2).mean())
-    for inside in (profile.r < at, profile.r >= at):
-        here = np.sqrt((profile.value[inside] ** 2).mean()) if inside.any() else 0.0
-        sides.append([Fitted("nothing", sympy.S.Zero, 0.0)] if here < NOTHING * size else _forms(profile, inside)[:SIDE_FORMS])
-    found = []
-    for below, above in itertools.product(*sides):
-        expression = sympy.Piecewise(
-            (below.expression, sympy.Symbol("r", real=True) < sympy.Float(at)), (above.expression, True)
+    sides = [
+        [Fitted("nothing", sympy.S.Zero, 0.0)] if is_nothing(profile, inside) else _forms(profile, inside)[:SIDE_FORMS]
+        for inside in (profile.r < at, profile.r >= at)
+    ]
+    found = [
+        Fitted(
+            f"{below.name} below {at:.3g}, {above.name} above",
+            broken_at(at, below.expression, above.expression),
+            below.error + above.error,
         )
-        found.append(Fitted(f"{below.name} below {at:.3g}, {above.name} above", expression, below.error + above.error))
+        for below, above in itertools.product(*sides)
+    ]
     return sorted(found, key=lambda one: one.error)

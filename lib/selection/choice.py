@@ -33,11 +33,18 @@ class Scored:
     fit: Fit
     length: float
     source: str
+    shot: Fit | None = None
+    """The law fitted to measured positions, where these decided its length."""
+
+    @property
+    def told(self) -> Fit:
+        """The fit that tells constants and length."""
+        return self.shot or self.fit
 
     @property
     def law(self) -> Law:
         """The law."""
-        return self.fit.law
+        return self.told.law
 
     @property
     def text(self) -> str:

@@ -67,6 +67,11 @@ class Law:
     order: int = 2
 
     @property
+    def has_pairs(self) -> bool:
+        """Whether pairs act on each other at all."""
+        return self.radial != 0 or self.transverse != 0
+
+    @property
     def text(self) -> str:
         """The formula with constants to four digits: the pair's part, and after a semicolon that of the body alone."""
         parts = [str(rounded(self.radial, 4))]

@@ -84,7 +84,7 @@ class OfSystem:
     @cached_property
     def searched(self) -> list[Candidate]:
         """The best formulas of a symbolic regression on the splines of its best structure."""
-        return self.best(of_splines(self.prepared.dictionary, self.prepared.structures[0]))
+        return self.best(of_splines(self.prepared.dictionary, self.prepared.structures[0], self.prepared.jump))
 
 
 @dataclass(frozen=True)

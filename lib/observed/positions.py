@@ -1,0 +1,103 @@
+"""The choice by measured positions: where rates were not measured, laws are compared through the integrator.
+
+Averages over windows (the weak form) find the law's form, but each carries errors that are no noise, of the smoothing and of
+the law's curvature. Positions carry the noise alone, so that what a formula needs is decided by them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lib.observed.recording import Recording
+from lib.observed.shooting import Compared, Tracks
+from lib.selection.choice import Scored
+from lib.selection.description_length import description_length
+from lib.selection.evidence import Evidence
+from lib.selection.fitting import Fit, fit
+from lib.selection.law import Law
+from lib.selection.moves import is_defined, joined, shorter
+
+log = logging.getLogger(__name__)
+
+CHANGED = 3
+"""Laws, best first, that are made shorter."""
+BEHIND = 1000.0
+"""Nats behind the best beyond which a law is not looked at further."""
+FINAL = 3
+"""Laws that are compared on the longest segments."""
+
+
+@dataclass(frozen=True)
+class ByPositions:
+    """Compares laws on the positions of a recording, with learned properties and ties if there are any."""
+
+    recording: Recording
+    order: int
+    scalars: Mapping[str, np.ndarray]
+    """Learned properties, each [n]."""
+    ties: np.ndarray | None
+    """[n, n; bool], which pairs act, where not all do."""
+
+    def __call__(self, found: list[Scored], evidence: Evidence, deviation: np.ndarray) -> list[Scored]:
+        """The laws by description length on positions, made shorter where these allow it; as they were if none is followed."""
+        tracks, ranked = Tracks.of(self.recording, self.order, self.scalars), []
+        for length in tracks.lengths:
+            offered = [one for one in ranked if one.length < ranked[0].length + BEHIND][:FINAL] or found
+            again = self._ranked(offered, tracks, length)
+            if not again:
+                break
+            ranked = again
+        if not ranked:
+            log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
+            return found
+        return [replace(one, fit=fit(one.law, evidence, deviation)) for one in ranked[:FINAL]]
+
+    def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
+        """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
+        some = (Compared.of(one.law, tracks, self.ties, length) for one in offered)
+        compared = next((one for one in some if one is not None), None)
+        fitted = [] if compared is None else [(one, shot) for one in offered if (shot := compared.fit(one.law)) is not None]
+        if not fitted:
+            return []
+        noise = min(_scale(shot) for _, shot in fitted)
+        known = {scored.text: scored for one, shot in fitted for scored in [_scored(one, shot, noise)]}
+        ordered = sorted(known.values(), key=lambda each: each.length)
+        # long segments tell constants; what a formula needs is told by many short ones
+        changed = ordered[:CHANGED] if length == tracks.lengths[0] else []
+        for one in [each for each in changed if each.length < ordered[0].length + BEHIND]:
+            shortest = _shortened(one, compared, noise)
+            known[shortest.text] = shortest
+        return sorted(known.values(), key=lambda each: each.length)
+
+
+def _scale(shot: Fit) -> float:
+    """Standard deviation of what a law leaves, in parts of the estimated noise; not less than a tenth of it."""
+    return max(float(np.median(np.abs(shot.residual))) / 0.6745, 0.1)
+
+
+def _scored(one: Scored, shot: Fit, noise: float) -> Scored:
+    scaled = replace(shot, residual=shot.residual / noise, slopes=shot.slopes / noise)
+    return replace(one, shot=scaled, length=description_length(scaled))
+
+
+def _shortened(one: Scored, compared: Compared, noise: float) -> Scored:
+    """The law after all changes that take a constant from it and shorten its description."""
+    changed = True
+    while changed:
+        changed = False
+        for law in filter(is_defined, itertools.chain(shorter(one.shot), joined(one.shot))):
+            trial = _tried(one, law, compared, noise)
+            if trial is not None and trial.length < one.length:
+                one, changed = trial, True
+                break
+    return one
+
+
+def _tried(one: Scored, law: Law, compared: Compared, noise: float) -> Scored | None:
+    shot = compared.fit(law)
+    return None if shot is None else _scored(one, shot, noise)
