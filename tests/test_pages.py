@@ -93,11 +93,15 @@ def test_the_headline_counts_seeds_and_marks_longer_runs():
     assert [line.count(" | ") for line in tables.headline(RUNS, "").splitlines()[:1]] == [8]
 
 
+def test_an_index_without_distilled_runs_has_no_headline(tmp_path):
+    assert tables.index(RUNS.assign(recovered=None), [], tmp_path).count("|") == 0
+
+
 def test_announcements_are_counted():
     table = RUNS.assign(announced_of_fronts=RUNS["announced"], announced_of_formulas="right")
     told = statements.announcements(table)
-    assert told.startswith("Of 3 announcements 1 right, 1 wrong, 1 abstain") and "2 runs are not judged yet" in told
-    assert "of 2 systems 2 right, 0 wrong, 0 abstain" in told
+    assert told.startswith("Of 3 announcements 1 are right, 1 wrong, 1 abstain") and "2 runs are not judged yet" in told
+    assert "of 2 systems 2 are right, 0 wrong, 0 abstain" in told
 
 
 def test_a_link_to_a_notebook_leads_to_its_rendering():

@@ -139,11 +139,8 @@ def announcements(table: pd.DataFrame) -> str:
     if len(judged) < len(runs):
         sentences.append(f"{len(runs) - len(judged)} runs are not judged yet.")
     if len(without):
-        sentences.append(
-            f"Generated formulas need no network: of {len(without)} systems {told(without)}; on these exact data a "
-            "law is found "
-            "without a network too."
-        )
+        also = "; on these exact data a law is found without a network too" if (without == "right").any() else ""
+        sentences.append(f"Generated formulas need no network: of {len(without)} systems {told(without)}{also}.")
     return " ".join(sentences)
 
 

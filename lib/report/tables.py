@@ -248,10 +248,13 @@ def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> st
         "# Results",
         f"All stages on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
         "All runs in one table: [results.csv](results.csv).",
-        "Right: in how many seeds the law that is announced, without the truth, is the law that was simulated. Loss: per node, "
-        "of the network, the mean over seeds, with the paper's beside it.",
-        headline(table, ""),
     ]
+    if len(_first(table)):
+        parts += [
+            "Right: in how many seeds the law that is announced, without the truth, is the law that was simulated. Loss: per node, "
+            "of the network, the mean over seeds, with the paper's beside it.",
+            headline(table, ""),
+        ]
     if found:
         parts += [f"Larger systems, each in one notebook: {' and '.join(_pages(LARGER, outputs))}.", larger(found)]
     if folders := results.data_sets(outputs):
