@@ -212,8 +212,7 @@ def penalties() -> str:
     under = faded.under["collisions"]
     return (
         f"- `l1`: the paper's factor times {strong.recipe['penalty']:g}, under `r2` and `charge` times "
-        f"{strong.under['collisions']['penalty']:g}. The stronger penalty is why its messages there concentrate on "
-        "few channels.\n"
+        f"{strong.under['collisions']['penalty']:g}.\n"
         f"- `kl`: the penalty fades from {faded.recipe['first_penalty']:g} to {faded.recipe['penalty']:g} times the "
         "paper's while the "
         f"network learns. Under `r2` and `charge` it is {under['penalty']:g} times throughout, under `discontinuous` "

@@ -251,8 +251,8 @@ def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> st
     ]
     if len(_first(table)):
         parts += [
-            "Right: in how many seeds the law that is announced, without the truth, is the law that was simulated. Loss: per node, "
-            "of the network, the mean over seeds, with the paper's beside it.",
+            "Right: in how many seeds the law that is announced, without the truth, is the law that was simulated. Loss: per "
+            "node, of the network, the mean over seeds, with the paper's beside it.",
             headline(table, ""),
         ]
     if found:
