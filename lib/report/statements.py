@@ -73,8 +73,8 @@ def reproduced(table: pd.DataFrame) -> str:
     graphs = seed_0(table)["graphs_seen"].reindex(loss.index) / 1e6
     return "\n".join(
         [
-            f"- The law is in the messages of {law['ours'].sum()} of the {len(law)} runs of the paper's Table 5 (seed 0); it counts "
-            f"{law['theirs'].sum()}. A verdict computes it here, in any gauge, where the paper judged by eye.",
+            f"- The law is in the messages of {law['ours'].sum()} of the {len(law)} runs of the paper's Table 5 (seed 0); it "
+            f"counts {law['theirs'].sum()}, judged by eye. Here a verdict decides, in any gauge.",
             f"- The loss per node is below the paper's in {(loss['ours'] < loss['theirs']).sum()} of {len(loss)} "
             "networks, after "
             f"{span(graphs, '{:.0f}')} million training graphs (the paper: 64 million).",
