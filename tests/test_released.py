@@ -21,7 +21,7 @@ from lib.network.catalogue import LARGER, RECORDED, select
 from lib.network.recipe import recipe_of
 from lib.physics import datasets
 from lib.physics.forces import input_names
-from lib.report import results, tables
+from lib.report import pages, results, tables
 
 RUNS = select([])
 DISTILLED = [run for run in [*RUNS, *select(RECORDED)] if (paths.outputs(run) / "front-1.csv").exists()]
@@ -46,11 +46,12 @@ def test_the_index_is_of_the_table_and_its_links_lead_somewhere():
     assert len(links) > 3 * len(RUNS) and not [link for link in links if not (outputs / link).exists()]
 
 
-def test_the_readme_shows_the_figures_of_the_table():
-    words = (paths.ROOT / "README.md").read_text()
-    computed = tables.passages(results.gather("full"), results.larger("full"))
-    assert set(re.findall(r"<!-- (\w+) -->", words)) == {*computed, "end"}
-    assert words == tables.refreshed(words, computed), "python -m lib.report.tables writes README's figures anew"
+def test_readme_and_pages_show_the_figures_of_the_results():
+    computed = pages.passages(results.gather("full"), results.larger("full"))
+    shown = {page: page.read_text(encoding="utf-8") for page in pages.pages()}
+    assert {name for text in shown.values() for name in pages.names(text)} == set(computed)
+    stale = [page.name for page, text in shown.items() if text != pages.refreshed(text, computed)]
+    assert stale == [], "python -m lib.report.pages writes the figures anew"
 
 
 @pytest.mark.parametrize(("stage", "problem"), [("8_argon", argon.PROBLEM), ("9_halos", halos.PROBLEM)])

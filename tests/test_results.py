@@ -50,6 +50,7 @@ def test_ablations_stand_beside_standard():
     found = {
         "test_loss_per_node": 0.0204,
         "test_relative_error": 0.00359,
+        "r2_gauge": 0.25,
         "r2_gauge_trimmed": 0.954,
         "seed": 0,
         "gauge": "force",
@@ -59,8 +60,10 @@ def test_ablations_stand_beside_standard():
         for variant, verdict in {"standard": "true", ABLATIONS[0]: "false", "bottleneck": "true"}.items()
     ]
     told = tables.ablations(pd.DataFrame([*rows, rows[0] | {"system": "r2-2d"}])).splitlines()
-    assert told[0] == "| | `standard` | " + " | ".join(f"`{name}`" for name in ABLATIONS) + " |"
-    assert told[2:] == ["| `r1-2d` | 0.02, 0.0036, 0.95, force* | 0.02, 0.0036, 0.95, no | – | – |"]
+    assert told[2:] == [
+        "| `r1-2d/standard` | 0.02 | 0.0036 | 0.250 | 0.954 | force* |",
+        f"| `r1-2d/{ABLATIONS[0]}` | 0.02 | 0.0036 | 0.250 | 0.954 | no |",
+    ]
 
 
 def test_a_folder_of_no_run_is_named_in_a_warning_and_left_out(tmp_path, monkeypatch, caplog):

@@ -18,6 +18,7 @@ COLAB_REQUIREMENTS = paths.ROOT / "notebooks" / "colab.txt"
 
 PLACES = (
     r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+",
+    r"(?<=mybinder\.org/v2/gh/)[\w.-]+/[\w.-]+",
     r"(?<=https://github\.com/)[\w.-]+/[\w.-]+(?=/archive/)",
     r'(?<=repository-code: "https://github\.com/)[\w.-]+/[\w.-]+',
 )

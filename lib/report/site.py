@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,20 +17,33 @@ from lib import paths
 from lib.network.catalogue import LARGER, parse_run
 from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
+from lib.report.repository import owner_and_name
 from lib.report.results import data_sets, simulated
 from lib.report.tables import DATA, OVERVIEWS, STAGES, TITLES
 from lib.runs import Run
 
 OUTPUTS = paths.ROOT / "outputs"
 
-BADGE = "![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)"
+BADGE = re.compile(r"!\[(Open in \w+)\]\(https://[^)]+\.svg\)")
+"""An image of another site, in whose place its words stand."""
+NOTEBOOK = re.compile(r"(?<=\]\()((?:\.\./)*)notebooks/(\w+)\.ipynb(?=[)#])")
+"""A link to a notebook, from any depth."""
+FIRST_RUNS = ("spring-2d/reciprocal", "spring-2d/hamiltonian", "spring-2d")
+"""Folders below `outputs/` whose rendering of a notebook stands for it, where it has several."""
 SHOWN = (
     "system",
     "variant",
     "seed",
     "test_loss_per_node",
+    "announced",
+    "announced_expression",
+    "announced_error",
+    "confidence",
+    "r2_force",
     "r2_force_trimmed",
+    "r2_acceleration",
     "r2_acceleration_trimmed",
+    "r2_gauge",
     "r2_gauge_trimmed",
     "sparsity",
     "recovered",
@@ -42,21 +56,51 @@ SHOWN = (
 """Columns of the sortable table, of those in results.csv."""
 
 
+def renderings(outputs: Path) -> dict[str, str]:
+    """Of each notebook the rendering below `outputs` that stands for it, from the project's root on, by the notebook's name.
+
+    Of several that of `FIRST_RUNS`, or of the example of a user's file, which is the one whose data the project has.
+    """
+    examples = {f"data/{file.stem}" for file in (paths.ROOT / "data").glob("*.csv")}
+
+    def rank(path: Path) -> tuple[int, str]:
+        folder = path.parent.relative_to(outputs).as_posix()
+        first = [*FIRST_RUNS, *sorted(examples)]
+        return first.index(folder) if folder in first else len(first), folder
+
+    found = sorted(outputs.rglob("[!.]*.ipynb"), key=rank, reverse=True)
+    return {path.stem: f"outputs/{path.relative_to(outputs).as_posix()}" for path in found}
+
+
+def as_page(text: str) -> str:
+    """A page of Markdown as the site shows it: of a notebook its rendering, on GitHub where there is none; badges as words."""
+    rendered = renderings(OUTPUTS)
+
+    def place(link: re.Match[str]) -> str:
+        if link[2] in rendered:
+            return link[1] + rendered[link[2]]
+        return f"https://github.com/{owner_and_name()}/blob/main/notebooks/{link[2]}.ipynb"
+
+    return NOTEBOOK.sub(place, BADGE.sub(r"\1", text))
+
+
 def stage(source: Path) -> None:
     """Lay out what Sphinx reads: the README as its first page, what is rendered, the table, and a page a system."""
-    for folder in ("benchmarks", "lib", "outputs", "workflow"):
-        shutil.copytree(paths.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    # the badge is an image of another site
+    for folder in ("benchmarks", "docs", "lib", "outputs", "workflow"):
+        shutil.copytree(paths.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "conf.py"))
     for page in source.rglob("*.ipynb"):
-        page.write_text(page.read_text(encoding="utf-8").replace(BADGE, "Open in Colab"), encoding="utf-8")
-    for name in ("README.md", "CONTRIBUTING.md", "docs/conf.py"):
+        page.write_text(BADGE.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in (source / "docs").glob("*.md"):
+        page.write_text(as_page(page.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in ("CITATION.cff", "CONTRIBUTING.md", "LICENSE", "docs/conf.py"):
         shutil.copy(paths.ROOT / name, source)
     mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
     shutil.copytree(mathjax, source / "static" / "mathjax", ignore=shutil.ignore_patterns("localization", "a11y"))
     table = pd.read_csv(OUTPUTS / "results.csv", keep_default_na=False)
     (source / "table.html").write_text(sortable(table), encoding="utf-8")
     (source / "table.md").write_text(
-        "# All runs\n\nA click on a heading sorts. R² are over test edges without the strongest twentieth of the forces; "
+        "# All runs\n\nA click on a heading sorts. R² are over all test edges, and trimmed, without the strongest twentieth of "
+        "the forces; `announced` is the verdict on the law that is announced, `recovered` that on the messages. "
         "[results.csv](outputs/results.csv) has every column.\n\n```{raw} html\n:file: table.html\n```\n",
         encoding="utf-8",
     )
@@ -66,12 +110,9 @@ def stage(source: Path) -> None:
     for system in systems:
         (source / f"{system}.md").write_text(_of_system(system, [r for r in runs if str(r.system) == system]), encoding="utf-8")
     (source / "index.md").write_text(
-        # of a notebook, its rendering is the page
-        (paths.ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .replace(BADGE, "Open in Colab")
-        .replace("](notebooks/", "](outputs/")
+        as_page((paths.ROOT / "README.md").read_text(encoding="utf-8"))
         + _contents("Results", {"All runs": "table", "Index": "outputs/README", **_overviews()})
+        + _contents("Pages", _pages())
         + _contents("Data", _data_sets())
         + _contents("Systems", {system: system for system in systems})
         + _contents("Project", {"Benchmarks": "benchmarks/README", "Contributing": "CONTRIBUTING", "API": "api/lib/index"}),
@@ -91,6 +132,13 @@ def sortable(table: pd.DataFrame) -> str:
         maxBytes=0,
         classes="display compact",
     )
+
+
+def _pages() -> dict[str, str]:
+    """The pages under docs/, by their headings, the list of them first."""
+    places = sorted((paths.ROOT / "docs").glob("*.md"), key=lambda page: (page.stem != "README", page.stem))
+    headings = {page: page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") for page in places}
+    return {heading: f"docs/{page.stem}" for page, heading in headings.items()}
 
 
 def _overviews() -> dict[str, str]:

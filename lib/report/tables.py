@@ -1,11 +1,7 @@
-"""Results as Markdown tables: the index `outputs/README.md`, and the passages of README that are computed.
-
-`python -m lib.report.tables` writes both anew, README's between its marks.
-"""
+"""Results as Markdown tables, and the index of all that is rendered, `outputs/README.md`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from lib import paths
-from lib.files import write_text
+from lib.files import read_json
 from lib.network.catalogue import LARGER, parse_run
 from lib.network.variants import ABLATIONS, VARIANTS, get_variant
 from lib.physics.laws import get_law
-from lib.report import results
+from lib.report import captions, results
 from lib.runs import Run, System
 
 STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_regression": "law", "7_hamiltonian": "energies"}
@@ -25,101 +21,185 @@ DATA = "10_your_data"
 """The stage of a user's file."""
 TITLES = {"8_argon": "argon, liquid to supercritical", "9_halos": "dark-matter halos"}
 OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
+FIRST = ("reciprocal", "bottleneck", "l1")
+"""Variants of the headline."""
+LONGEST = 60
+"""Characters of a formula that a cell shows."""
+NOTHING = "–"
+
+
+def in_columns(head: list[str], rows: list[list[str]]) -> str:
+    """A table with these headings; the first column is of names."""
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def headline(table: pd.DataFrame, place: str) -> str:
+    """Of each system, in how many seeds the announced law is right, and the loss per node beside the paper's (its Table 3);
+    budgets and seeds below.
+
+    Losses are means over the seeds of one budget. Links lead to simulations below `place`.
+    """
+    runs = results.distilled(table)
+    runs = runs.assign(longer=captions.longer(table).reindex(runs.index))
+    theirs = _published("test_loss_per_node", "paper_table3")
+    published = {variant for _, variant in theirs.index}
+    head = ["system", *(f"right: `{variant}`" for variant in FIRST)]
+    for variant in FIRST:
+        head += [f"loss: `{variant}`", *(["paper's"] if variant in published else [])]
+    rows = []
+    for system in dict.fromkeys(_first(table)["system"]):
+        of_system = {variant: runs[(runs["system"] == system) & (runs["variant"] == variant)] for variant in FIRST}
+        row = [f"[`{system}`]({place}{system}/1_simulate.ipynb)", *map(_right, of_system.values())]
+        for variant, ours in of_system.items():
+            row += [_mean_loss(ours)]
+            if variant in published:
+                row += [f"{theirs[system, variant]:.2g}" if (system, variant) in theirs.index else NOTHING]
+        rows.append(row)
+    return f"{in_columns(head, rows)}\n\n{captions.of_distilled(table, FIRST)}"
+
+
+def _right(runs: pd.DataFrame) -> str:
+    judged = runs["announced"].dropna()
+    return f"{(judged == 'right').sum()} of {len(judged)}" if len(judged) else NOTHING
+
+
+def _mean_loss(runs: pd.DataFrame) -> str:
+    """The mean over seeds of one budget; † where the only ones saw more graphs than their row."""
+    if runs.empty:
+        return NOTHING
+    alike = runs[~runs["longer"]]
+    return f"{alike['test_loss_per_node'].mean():.2g}" if len(alike) else f"{runs['test_loss_per_node'].mean():.2g}†"
 
 
 def recovered(table: pd.DataFrame) -> str:
     """The gauge in which the law is recovered in each run of seed 0; in brackets the paper's judgement (its Table 5)."""
-    return _matrix(table, _law, "recovered", "paper_table5", lambda value: "yes" if float(value) else "no")
-
-
-def counted(table: pd.DataFrame) -> str:
-    """How many runs of seed 0 are recovered, in which gauge or gauge-corrected, and of how many by the engine's own choices."""
-    table = _first(table)
-    found = table[table["recovered"] == "true"]
-    corrected = found["read"].str.contains("corrected")
-    sent = [(found.loc[~corrected, "gauge"] == gauge).sum() for gauge in ("force", "acceleration", "other")]
-    return (
-        f"The law is recovered in {len(found)} of {len(table)} runs: {sum(sent)} in their messages as sent (as the force "
-        f"{sent[0]}, as the acceleration {sent[1]}, in another gauge {sent[2]}), {corrected.sum()} in gauge-corrected ones. "
-        f"In {(found['chosen'] == 'true').sum()} of the {len(found)} the engine's own choices are the law too."
-    )
-
-
-def seeds(table: pd.DataFrame) -> str:
-    """In how many runs of further seeds the law is recovered, and in which not."""
-    table = results.distilled(table)
-    further = table[(table["seed"] > 0) & table["variant"].isin(list(VARIANTS))]
-    missed = [f"`{row.system}/{row.variant}-seed{row.seed}`" for row in further[further["recovered"] != "true"].itertuples()]
-    return (
-        f"It is recovered in {len(further) - len(missed)} of {len(further)} runs with further seeds "
-        f"({', '.join(dict.fromkeys(further['system']))}){', not in ' if missed else ''}{', '.join(missed)}."
-    )
+    return _matrix(table, _law, "recovered", "paper_table5", lambda value: "yes" if value else "no")
 
 
 def losses(table: pd.DataFrame) -> str:
-    """The loss per node of each run of seed 0, that of its closed form if any, and the paper's (its Table 3) in brackets."""
+    """The loss per node of each run of seed 0, and the paper's (its Table 3) in brackets; † saw more graphs than its row."""
+    more = captions.longer(table)
+
+    def words(row: tuple) -> str:
+        return f"{row.test_loss_per_node:.2g}" + ("†" if more[row.Index] else "")
+
+    return _matrix(table, words, "test_loss_per_node", "paper_table3", lambda value: f"{value:.2g}")
+
+
+def closed_forms(table: pd.DataFrame) -> str:
+    """The loss per node of the closed form distilled from each run of seed 0."""
 
     def words(row: tuple) -> str:
         closed = row.closed_form_test_loss_per_node
-        return f"{row.test_loss_per_node:.2g}" + ("" if pd.isna(closed) else f", {closed:.0e}")
+        return NOTHING if pd.isna(closed) else f"{closed:.0e}"
 
-    return _matrix(table, words, "test_loss_per_node", "paper_table3", lambda value: f"{float(value):.2g}")
+    return _matrix(table, words)
+
+
+def scores(table: pd.DataFrame) -> str:
+    """R² of the message channels of each run of seed 0, all edges beside trimmed, and the paper's (its Table 1)."""
+    gauges = ("force", "acceleration", "gauge")
+    names = {"force": "force", "acceleration": "acceleration", "gauge": "best gauge"}
+    head = ["run", *(f"{names[gauge]}, {which}" for gauge in gauges for which in ("all", "trimmed")), "paper's R²"]
+    theirs = _published("r2", "paper_table1")
+    rows = []
+    for row in _first(table).itertuples():
+        ours = [getattr(row, f"r2_{gauge}{suffix}") for gauge in gauges for suffix in ("", "_trimmed")]
+        key = (row.system, row.variant)
+        rows.append(
+            [f"`{row.system}/{row.variant}`", *map(captions.r2, ours), f"{theirs[key]:g}" if key in theirs else NOTHING]
+        )
+    return in_columns(head, rows)
+
+
+def announced(table: pd.DataFrame) -> str:
+    """Of each system how many runs are announced right, wrong and not, by what was offered; empty where none is judged."""
+    counts = results.counted(table)
+    offered = list(dict.fromkeys(counts.columns.get_level_values(0)))
+    outcomes = ("right", "wrong", "none")
+    rows = [
+        [
+            f"`{system}`" if system != "together" else system,
+            *(_outcomes(counts.loc[system, name], outcomes) for name in offered),
+        ]
+        for system in counts.index
+    ]
+    return in_columns(["right / wrong / none", *offered], rows)
+
+
+def _outcomes(counts: pd.Series, outcomes: tuple[str, ...]) -> str:
+    return " / ".join(str(counts[outcome]) for outcome in outcomes) if counts.sum() else NOTHING
 
 
 def potentials(table: pd.DataFrame) -> str:
-    """What the Hamiltonian networks of seed 0 found: loss per node (in brackets the paper's), forces, potential, verdicts."""
-    published = results.published("test_loss_per_node")
-    published = published[(published["source"] == "paper_table3") & (published["variant"] == "hamiltonian")]
-    theirs = published.set_index("system")["value"].astype(float)
-    head = (
+    """What the Hamiltonian networks of seed 0 found: loss per node beside the paper's, forces, potential, verdicts."""
+    theirs = _published("test_loss_per_node", "paper_table3")
+    head = [
+        "system",
         "loss per node",
-        "R² of pair forces, unfitted, trimmed",
+        "paper's",
+        "R² of pair forces, unfitted, all",
+        "trimmed",
         "law in messages",
         "R² of the potential",
         "potential recovered",
-    )
-    lines = [f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    ]
+    more, rows = captions.longer(table), []
     for row in table[(table["variant"] == "hamiltonian") & (table["seed"] == 0)].itertuples():
-        judged = not pd.isna(row.potential_recovered)
-        cells = [
-            f"{row.test_loss_per_node:.2g}" + (f" ({theirs[row.system]:.2g})" if row.system in theirs else ""),
-            f"{row.r2_pair_force_trimmed:.5f}" if judged else "–",
-            {"true": row.gauge, "false": "no"}.get(row.recovered, "–"),
-            f"{row.r2_potential:.5f}" if judged else "–",
-            ("yes" if row.potential_recovered else "no") if judged else "–",
-        ]
-        lines.append(f"| `{row.system}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        file = paths.outputs(parse_run(row.system, row.variant, row.seed, row.profile)) / results.ENERGIES
+        found = read_json(file) if file.exists() else None
+        key = (row.system, row.variant)
+        rows.append(
+            [
+                f"`{row.system}`",
+                f"{row.test_loss_per_node:.2g}" + ("†" if more[row.Index] else ""),
+                f"{theirs[key]:.2g}" if key in theirs else NOTHING,
+                *([NOTHING] * 2 if found is None else [captions.r2(found[f"r2_pair_force{end}"]) for end in ("", "_trimmed")]),
+                {"true": row.gauge, "false": "no"}.get(row.recovered, NOTHING),
+                NOTHING if found is None else captions.r2(found["r2_potential"]),
+                NOTHING if found is None else "yes" if found["potential_recovered"] else "no",
+            ]
+        )
+    return in_columns(head, rows)
 
 
 def ablations(table: pd.DataFrame) -> str:
     """`standard` and its ablations, seed 0: loss per node, relative error, R² of the channels in the best gauge, law."""
     shown = ("standard", *ABLATIONS)
+    runs = table[(table["seed"] == 0) & table["variant"].isin(shown)]
+    compared = [
+        system for system in runs["system"].unique() if (set(ABLATIONS) & set(runs[runs["system"] == system]["variant"]))
+    ]
+    head = ["run", "loss per node", "relative error", "R² best gauge, all", "trimmed", "law in messages"]
+    rows = [
+        [
+            f"`{row.system}/{row.variant}`",
+            f"{row.test_loss_per_node:.2g}",
+            f"{row.test_relative_error:.2g}",
+            captions.r2(row.r2_gauge),
+            captions.r2(row.r2_gauge_trimmed),
+            _law(row),
+        ]
+        for row in runs[runs["system"].isin(compared)].itertuples()
+    ]
+    return in_columns(head, rows)
 
-    def words(row: tuple) -> str:
-        return f"{row.test_loss_per_node:.2g}, {row.test_relative_error:.2g}, {row.r2_gauge_trimmed:.2f}, {_law(row)}"
 
-    cells = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
-    systems = dict.fromkeys(system for system, variant in cells if variant in ABLATIONS)
-    lines = [f"| | {' | '.join(f'`{variant}`' for variant in shown)} |", "|---" * (len(shown) + 1) + "|"]
-    lines += [f"| `{system}` | {' | '.join(cells.get((system, variant), '–') for variant in shown)} |" for system in systems]
-    return "\n".join(lines)
-
-
-def passages(table: pd.DataFrame, found: list[dict[str, Any]]) -> dict[str, str]:
-    """Computed passages of README, by the names of its marks."""
-    of_runs = {shown.__name__: shown(table) for shown in (recovered, counted, seeds, losses, ablations, potentials)}
-    return of_runs | {larger.__name__: larger(found)}
-
-
-def refreshed(text: str, computed: dict[str, str]) -> str:
-    """The text with the computed passages between their marks: comments with the name of each, and `end`."""
-    return re.sub(r"(?s)(<!-- (\w+) -->\n).*?(\n<!-- end -->)", lambda mark: mark[1] + computed[mark[2]] + mark[3], text)
+def larger(found: list[dict[str, Any]]) -> str:
+    """The larger systems: the error of each network and of the formula distilled from it, like training and beyond it."""
+    head = ["run", "network's loss", "beyond training", "formula's loss", "beyond training", "recovered", "constants (planted)"]
+    rows = []
+    for one in found:
+        losses = [one[kind + place] for kind in ("", "closed_form_") for place in ("test_loss_per_node", "loss_beyond")]
+        constants = ", ".join(f"{name} {value:.5g} ({one['planted'][name]:.5g})" for name, value in one["constants"].items())
+        told = [*(f"{loss:.2g}" for loss in losses), "yes" if one["recovered"] else "no", constants]
+        rows.append([f"`{one['system']}/{one['variant']}`", *told])
+    return in_columns(head, rows)
 
 
 def _law(row: tuple) -> str:
     if row.recovered != "true":
-        return "–" if pd.isna(row.recovered) else "no"
+        return NOTHING if pd.isna(row.recovered) else "no"
     return row.gauge + ("*" if "corrected" in row.read else "")
 
 
@@ -128,41 +208,39 @@ def _first(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["seed"] == 0) & table["variant"].isin(list(VARIANTS))]
 
 
-def _matrix(table: pd.DataFrame, words: Callable[[tuple], str], metric: str, source: str, theirs: Callable[[str], str]) -> str:
+def _published(metric: str, source: str) -> pd.Series:
+    """Published figures of one source, by system and variant."""
+    figures = results.published(metric)
+    return figures[figures["source"] == source].set_index(["system", "variant"])["value"].astype(float)
+
+
+def _matrix(
+    table: pd.DataFrame,
+    words: Callable[[tuple], str],
+    metric: str = "",
+    source: str = "",
+    theirs: Callable[[float], str] = str,
+) -> str:
+    """A row a system, a column a variant, of seed 0; a published figure in brackets where a source is named."""
     rows = {(row.system, row.variant): words(row) for row in table[table["seed"] == 0].itertuples()}
-    published = results.published(metric)
-    published = published[published["source"] == source].set_index(["system", "variant"])["value"]
-    lines = [f"| | {' | '.join(f'`{variant}`' for variant in VARIANTS)} |", "|---" * (len(VARIANTS) + 1) + "|"]
-    for system in dict.fromkeys(_first(table)["system"]):
-        cells = [
-            rows.get((system, variant), "–")
-            + (f" ({theirs(published[system, variant])})" if (system, variant) in published.index else "")
-            for variant in VARIANTS
+    published = _published(metric, source) if source else pd.Series(dtype=float)
+    cells = [
+        [
+            f"`{system}`",
+            *(
+                rows.get((system, variant), NOTHING)
+                + (f" ({theirs(published[system, variant])})" if (system, variant) in published.index else "")
+                for variant in VARIANTS
+            ),
         ]
-        lines.append(f"| `{system}` | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def larger(found: list[dict[str, Any]]) -> str:
-    """The larger systems: the error of each network and of the formula distilled from it, like training and beyond it."""
-    lines = ["| | loss of the network, beyond training | of its formula, beyond training | recovered | constants (planted) |"]
-    lines.append("|---" * 5 + "|")
-    for one in found:
-        constants = ", ".join(f"{name} {value:.5g} ({one['planted'][name]:.5g})" for name, value in one["constants"].items())
-        losses, theirs = (
-            [one[kind + place] for place in ("test_loss_per_node", "loss_beyond")] for kind in ("", "closed_form_")
-        )
-        cells = [
-            *(", ".join(f"{value:.2g}" for value in pair) for pair in (losses, theirs)),
-            "yes" if one["recovered"] else "no",
-        ]
-        lines.append(f"| `{one['system']}/{one['variant']}` | {' | '.join([*cells, constants])} |")
-    return "\n".join(lines)
+        for system in dict.fromkeys(_first(table)["system"])
+    ]
+    return in_columns(["system", *(f"`{variant}`" for variant in VARIANTS)], cells)
 
 
 def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> str:
-    """Text of the index: links to all that is rendered below `outputs`, with figures of `results.gather`'s table and of
-    `results.larger`."""
+    """Text of the index: the headline, and links to all that is rendered below `outputs`, with figures of
+    `results.gather`'s table and of `results.larger`."""
     overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items()]
     places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
     systems = sorted(results.simulated(outputs), key=lambda s: (places.get(str(s), len(places)), str(s)))
@@ -170,29 +248,23 @@ def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> st
         "# Results",
         f"All stages on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
         "All runs in one table: [results.csv](results.csv).",
-        "The gauge in which the law is recovered in each run, and in brackets whether the paper found it. `*`: in "
-        "gauge-corrected messages, by action and reaction, without the truth. `–`: not distilled.",
-        recovered(table),
-        counted(table),
-        "Loss per node of each network and of the closed form distilled from it, and in brackets the paper's network, whose "
-        "`damped` is our `damped_uneven`.",
-        losses(table),
-        "R² is of linear fits of the message channels, over test edges without the strongest twentieth of the forces; the "
-        "best gauge lets the receiver scale and shift its messages.",
     ]
+    if len(_first(table)):
+        parts += [
+            "Right: in how many seeds the law that is announced, without the truth, is the law that was simulated. Loss: per "
+            "node, of the network, the mean over seeds, with the paper's beside it.",
+            headline(table, ""),
+        ]
     if found:
-        parts[-1:-1] = [
-            f"Larger systems, each in one notebook: {' and '.join(_pages(LARGER, outputs))}.",
-            larger(found),
-        ]
+        parts += [f"Larger systems, each in one notebook: {' and '.join(_pages(LARGER, outputs))}.", larger(found)]
     if folders := results.data_sets(outputs):
-        parts[-1:-1] = [
-            f"Files whose laws were sought: {', '.join(f'[{one.name}](data/{one.name}/{DATA}.ipynb)' for one in folders)}."
-        ]
-    return (
-        "\n\n".join([*parts, *(_of_system(system, table[table["system"] == str(system)], outputs) for system in systems)])
-        + "\n"
-    )
+        told = ", ".join(f"[{one.name}](data/{one.name}/{DATA}.ipynb)" for one in folders)
+        parts += [f"Files whose laws were sought: {told}."]
+    parts += [
+        f"Below, all runs of each system. {captions.edges()} The best gauge lets the receiver scale and shift its messages.",
+        *(_of_system(system, table[table["system"] == str(system)], outputs) for system in systems),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _pages(stages: dict[str, Run], outputs: Path) -> list[str]:
@@ -204,23 +276,26 @@ def _of_system(system: System, runs: pd.DataFrame, outputs: Path) -> str:
     heading = f"## {system}\n\n{get_law(system.law).title}: [simulation]({system}/1_simulate.ipynb)"
     if runs.empty:
         return heading
-    head = "| variant | loss per node | R² force | R² best gauge | law recovered | closed form's loss | notebooks |"
-    return "\n".join([heading, "", head, "|" + "---|" * 7, *(_of_run(row, outputs) for row in runs.itertuples())])
+    head = ["run", "announced", "loss per node", "R² force, all", "trimmed", "R² best gauge, all", "trimmed"]
+    head += ["law in messages", "notebooks"]
+    return f"{heading}\n\n{in_columns(head, [_of_run(row, outputs) for row in runs.itertuples()])}"
 
 
-def _of_run(row: tuple, outputs: Path) -> str:
+def _of_run(row: tuple, outputs: Path) -> list[str]:
     folder = parse_run(row.system, row.variant, row.seed).folder
     # further seeds and controls are there as figures alone
     rendered = {words: f"{row.system}/{folder}/{stage}.ipynb" for stage, words in STAGES.items()}
     law = {"true": f"{row.gauge}; {row.read}", "false": "no"}.get(row.recovered, "")
-    closed = "" if pd.isna(row.closed_form_test_loss_per_node) else f"{row.closed_form_test_loss_per_node:.2g}"
     notebooks = " · ".join(f"[{words}]({place})" for words, place in rendered.items() if (outputs / place).exists())
-    figures = [f"{row.test_loss_per_node:.3g}", f"{row.r2_force_trimmed:.4f}", f"{row.r2_gauge_trimmed:.4f}"]
-    cells = [f"`{folder}`: {get_variant(row.variant).title}", *figures, law, closed]
-    return f"| {' | '.join([*cells, notebooks])} |"
+    figures = (row.r2_force, row.r2_force_trimmed, row.r2_gauge, row.r2_gauge_trimmed)
+    name = f"`{folder}`: {get_variant(row.variant).title}"
+    return [name, _announced(row), f"{row.test_loss_per_node:.3g}", *map(captions.r2, figures), law, notebooks]
 
 
-if __name__ == "__main__":
-    found, readme, outputs = (results.gather("full"), results.larger("full")), paths.ROOT / "README.md", paths.ROOT / "outputs"
-    write_text(readme, refreshed(readme.read_text(encoding="utf-8"), passages(*found)))
-    write_text(outputs / "README.md", index(*found, outputs))
+def _announced(row: tuple) -> str:
+    """The outcome of an announcement and its formula, cut where it is long."""
+    if pd.isna(row.announced):
+        return ""
+    formula = "" if pd.isna(row.announced_expression) else str(row.announced_expression)
+    formula = formula if len(formula) <= LONGEST else f"{formula[: LONGEST - 3]}..."
+    return f"{row.announced}: `{formula}`" if formula else row.announced

@@ -1,0 +1,176 @@
+"""Sentences of README that are computed: what is reproduced, what is not, and what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from lib import paths
+from lib.files import read_json
+from lib.network.variants import VARIANTS
+from lib.report import captions, results
+
+ENCODE_ACCELERATIONS = ("r1", "r2")
+"""Laws under which `bottleneck` and `l1` differ from the paper's Table 1: their messages are accelerations."""
+HEADED = ("bottleneck", "l1")
+
+
+def span(values: Iterable[float], form: str = "{:.2f}") -> str:
+    """The least and the greatest of some values, such as .41 to .48; one where they read the same."""
+    known = [value for value in values if not pd.isna(value)]
+    return " to ".join(dict.fromkeys(form.format(value) for value in (min(known), max(known))))
+
+
+def span_of_r2(values: Iterable[float]) -> str:
+    """The same of R², with what is missing to 1 where it would read 1.000."""
+    known = [value for value in values if not pd.isna(value)]
+    return " to ".join(dict.fromkeys(captions.r2(value) for value in (min(known), max(known))))
+
+
+def seed_0(table: pd.DataFrame) -> pd.DataFrame:
+    """Distilled runs of seed 0 of the variants that stand in every table, by system and variant."""
+    table = results.distilled(table)
+    return table[(table["seed"] == 0) & table["variant"].isin(list(VARIANTS))].set_index(["system", "variant"], drop=False)
+
+
+def judged_by_the_paper(table: pd.DataFrame) -> pd.DataFrame:
+    """The paper's Table 5 beside ours: of each of its runs whether they (`theirs`) and we (`ours`) recovered the law."""
+    ours = seed_0(table)["recovered"] == "true"
+    return pd.DataFrame({"theirs": published("recovered", "paper_table5") == 1, "ours": ours}).dropna().astype(bool)
+
+
+def published(metric: str, source: str) -> pd.Series:
+    """Published figures of one source, by system and variant."""
+    figures = results.published(metric)
+    return figures[figures["source"] == source].set_index(["system", "variant"])["value"].astype(float)
+
+
+def named(keys: Iterable[tuple[str, str]]) -> str:
+    """Runs by name, one after the other."""
+    return ", ".join(f"`{system}/{variant}`" for system, variant in keys)
+
+
+def compared_losses(table: pd.DataFrame) -> pd.DataFrame:
+    """Loss per node of the networks that the paper has too: `ours` of seed 0, and `theirs` (its Table 3).
+
+    Without `damped`, whose friction differs by body in the paper's code.
+    """
+    runs = seed_0(table)
+    ours = runs[~runs["system"].str.startswith("damped")]["test_loss_per_node"]
+    return pd.DataFrame({"ours": ours, "theirs": published("test_loss_per_node", "paper_table3")}).dropna()
+
+
+def standing(table: pd.DataFrame) -> str:
+    """All three: what is reproduced, what is not, and what is new."""
+    parts = {"Reproduced": reproduced, "Not reproduced": not_reproduced, "New": new}
+    return "\n\n".join(f"**{title}**\n{of(table)}" for title, of in parts.items())
+
+
+def reproduced(table: pd.DataFrame) -> str:
+    """What the paper has and this project has too."""
+    law, loss = judged_by_the_paper(table), compared_losses(table)
+    graphs = seed_0(table)["graphs_seen"].reindex(loss.index) / 1e6
+    return "\n".join(
+        [
+            f"- The law is in the messages of {law['ours'].sum()} of the {len(law)} runs of the paper's Table 5 (seed 0); it "
+            f"counts {law['theirs'].sum()}, judged by eye. Here a verdict decides, in any gauge.",
+            f"- The loss per node is below the paper's in {(loss['ours'] < loss['theirs']).sum()} of {len(loss)} "
+            "networks, after "
+            f"{span(graphs, '{:.0f}')} million training graphs (the paper: 64 million).",
+        ]
+    )
+
+
+def not_reproduced(table: pd.DataFrame) -> str:
+    """What the paper has and this project has not."""
+    law, loss = judged_by_the_paper(table), compared_losses(table)
+    missed = law[law["theirs"] & ~law["ours"]].index
+    above = loss[loss["ours"] > loss["theirs"]]
+    worst = above.assign(factor=above["ours"] / above["theirs"]).sort_values("factor").iloc[-1:]
+    lines = [against_table_1(table)]
+    if len(missed):
+        lines.append(f"- Recovered in the paper, not here: {named(missed)}.")
+    for (system, variant), row in worst.iterrows():
+        lines.append(
+            f"- {len(above)} networks predict worse than the paper's, most of all `{system}/{variant}` "
+            f"({row['ours']:.2g} against {row['theirs']:.2g}): under `r2` and `charge` ours minimize a relative error."
+        )
+    return "\n".join(lines)
+
+
+def against_table_1(table: pd.DataFrame) -> str:
+    """What `bottleneck` and `l1` score against the force on r1 and r2, there and here."""
+    runs, theirs = seed_0(table), published("r2", "paper_table1")
+    shown = runs[runs["system"].str.partition("-")[0].isin(ENCODE_ACCELERATIONS) & runs["variant"].isin(HEADED)]
+    compared = theirs.reindex(shown.index)
+    return (
+        f"- R² of messages against the force (Table 1): `bottleneck` and `l1` on `r1` and `r2` have {span(compared, '{:.3g}')} "
+        f"there and {span(shown['r2_force_trimmed'])} here (trimmed; {span(shown['r2_force'])} over all edges). They encode "
+        f"accelerations: against these they have {span_of_r2(shown['r2_acceleration_trimmed'])} (trimmed; "
+        f"{span_of_r2(shown['r2_acceleration'])} over all edges, where a few collisions decide)."
+    )
+
+
+def new(table: pd.DataFrame) -> str:
+    """What this project has and the paper has not."""
+    reciprocal = results.distilled(table)
+    reciprocal = reciprocal[reciprocal["variant"] == "reciprocal"]
+    misses = near_misses().loc["message"]
+    lines = [
+        f"- **A law that nobody told it.** {announcements(table)}",
+        f"- **Messages that can only be the force.** `reciprocal` makes action = −reaction; its messages have R² "
+        f"{span_of_r2(reciprocal['r2_force_trimmed'])} against the force in all {len(reciprocal)} runs (trimmed; "
+        f"{span_of_r2(reciprocal['r2_force'])} over all edges, where a few collisions decide).",
+        f"- **A verdict that knows near misses.** Of {misses['tried']:,}, such as r^-1.02 for r^-1, it refuses "
+        f"{misses['refused']}.",
+    ]
+    return "\n".join([*lines, of_data_sets()])
+
+
+def announcements(table: pd.DataFrame) -> str:
+    """How many announced laws are right, wrong and withheld: of all candidates, of fronts alone, and without a network."""
+    runs = results.distilled(table)
+    judged, fronts = runs["announced"].dropna(), runs["announced_of_fronts"].dropna()
+    without = runs.drop_duplicates("system")["announced_of_formulas"].dropna()
+    sentences = [
+        f"Of {len(judged)} announcements {told(judged)}; from the fronts of messages alone, of {len(fronts)}, {told(fronts)}."
+    ]
+    if len(judged) < len(runs):
+        sentences.append(f"{len(runs) - len(judged)} runs are not judged yet.")
+    if len(without):
+        also = "; on these exact data a law is found without a network too" if (without == "right").any() else ""
+        sentences.append(f"Generated formulas need no network: of {len(without)} systems {told(without)}{also}.")
+    return " ".join(sentences)
+
+
+def told(outcomes: pd.Series) -> str:
+    """Outcomes counted."""
+    right, wrong, none = ((outcomes == outcome).sum() for outcome in ("right", "wrong", "none"))
+    return f"{right} are right, {wrong} wrong, {none} abstain"
+
+
+def near_misses() -> pd.DataFrame:
+    """By verdict: near misses tried and refused, true forms tried and accepted (`benchmarks/near_misses.csv`)."""
+    found = pd.read_csv(paths.ROOT / "benchmarks" / "near_misses.csv")
+    true = found["kind"] == "true form"
+    counts = {name: found[rows].groupby("verdict")[["held", "of"]].sum() for name, rows in (("misses", ~true), ("forms", true))}
+    return pd.DataFrame(
+        {
+            "refused": counts["misses"]["held"],
+            "tried": counts["misses"]["of"],
+            "accepted": counts["forms"]["held"],
+            "forms": counts["forms"]["of"],
+        }
+    )
+
+
+def of_data_sets() -> str:
+    """How many files led to an announced law, and how many to the reason why none is announced."""
+    records = [read_json(path) for path in sorted((paths.ROOT / "outputs" / "data").glob("*/law.json"))]
+    said = sum(record["announced"] for record in records)
+    return (
+        f"- **Your own data.** Of {len(records)} data sets, of which most came without their law, {said} have an announced law "
+        f"and {len(records) - said} the reason why none is announced, among them the [solar system]"
+        "(outputs/data/solar-system/11_solar_system.ipynb): its pull and its masses."
+    )
