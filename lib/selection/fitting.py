@@ -189,7 +189,9 @@ def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: i
         tried[at] = float(_with_constant(found, evidence, deviation, k, at).misfit.sum())
         return tried[at]
 
-    grid = found.constants[k] * np.linspace(1 - THRESHOLD_MOVES, 1 + THRESHOLD_MOVES, 11)
+    grid = np.sort(found.constants[k] * np.linspace(1 - THRESHOLD_MOVES, 1 + THRESHOLD_MOVES, 11))
+    if grid[0] == grid[-1]:
+        return found
     best = int(np.argmin([misfit(at) for at in (*grid, found.constants[k])][:-1]))
     ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     minimize_scalar(misfit, bounds=ends, method="bounded", options={"maxiter": 30, "xatol": 1e-7 * abs(grid[best])})
