@@ -36,10 +36,11 @@ LENGTHS = (2.0, 4.0)
 followed only by constants that are nearly right."""
 ASTRAY = 1.05
 """A longer segment's fit is taken if its residuals are not larger than this many times those of the shorter one's."""
-SHORTEST, LONGEST = 8, 120
+SHORTEST, LONGEST = 8, 60
 """Measured times of a segment."""
 WORK = 2e6
 """Segments x times x pairs x derivatives in one iteration; of more segments a random part is taken."""
+FEWEST = 16
 STEPS = (1, 2, 4, 8)
 """Steps of the integrator between two measured times."""
 ACCURACY = 0.1
@@ -577,7 +578,7 @@ def _affordable(segments: _Segments, parameters: int, seed: int) -> _Segments:
     count, times = segments.time.shape
     n = segments.active.shape[1]
     each = times * n**2 * (parameters + segments.start[0].size)
-    most = max(int(WORK / each), 50)
+    most = max(int(WORK / each), FEWEST)
     if count <= most:
         return segments
     return segments.take(np.sort(np.random.default_rng(seed).permutation(count)[:most]))

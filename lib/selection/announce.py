@@ -17,7 +17,7 @@ from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family, threshold_range
 from lib.selection.law import Announcement, Constant, Law
 from lib.selection.moves import exponents
-from lib.selection.structure import Dictionary, Structure, every_term, search
+from lib.selection.structure import Basis, Dictionary, Structure, every_term, refined, search
 
 STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 120_000
 """Edges at most on which structures are searched, formulas are tried, and the last ones are compared."""
@@ -27,6 +27,8 @@ WORSE = 1.5
 """... if their held-out error is at most so many times the least."""
 FINAL = 6
 """Formulas that are compared on all data."""
+JUMPS = 0.05
+"""Held-out error of smooth splines, relative to no law at all, above which a jump is looked for."""
 TIE = 7.0
 """Nats within which two structures are a tie: odds of a thousand to one."""
 BETTER = 3.0
@@ -57,8 +59,11 @@ class Prepared:
         dictionary = Dictionary.of(part, terms)
         structures = search(dictionary)
         # smooth splines follow a jump badly, and terms that help them a little would pass for a structure
-        if (broken := find_break(dictionary, structures[0])) is not None:
-            dictionary = Dictionary.of(part, terms, basis=broken[1].basis)
+        broken = None
+        if structures[0].terms and JUMPS < structures[0].error < EXPLAINS:
+            broken = find_break(refined(dictionary, structures[0]), structures[0])
+        if broken is not None:
+            dictionary = Dictionary.of(part, terms, basis=Basis.of(part.motion.edges.r, jump=broken[0]))
             structures = search(dictionary)
         return cls(dictionary, tuple(structures), None if broken is None else broken[0])
 
