@@ -103,6 +103,27 @@ def test_a_break_is_found_where_it_is():
     assert find_break(Dictionary.of(smooth, [PairTerm("radial")]), Structure((PairTerm("radial"),), 0.0)) is None
 
 
+def test_a_law_that_sets_in_at_a_distance_is_announced_with_the_range_of_its_threshold():
+    found = announced(law("Piecewise((0, r < 1.37), (1.98 - 2*r, True))", divides_by_mass=True))
+    assert found.announced, found.reason
+    (threshold,) = (c for c in found.constants if abs(c.value - 1.37) < 0.05)
+    assert 0 < threshold.standard_error < 0.02
+    assert abs(threshold.value - 1.37) <= 1.1 * threshold.standard_error
+    others = sorted(abs(c.value) for c in found.constants if c is not threshold)
+    assert others == pytest.approx([1.98, 2], rel=1e-5)
+    assert not found.hypotheses["not reciprocal"]["found"]
+
+
+def test_rows_where_nothing_happens_do_not_make_a_wrong_law_exact():
+    of = law("Piecewise((0, r < 1.37), (1.98 - 2*r, True))", divides_by_mass=True)
+    found = evidence(of, motion())
+    wrong = law("Piecewise((0, r < 1.37), (-0.5*r**2 - 0.1, True))", divides_by_mass=True)
+    fitted = fit(wrong, found, np.full(len(found.target), 1e-3 * found.typical + 1e-9))
+    quiet = np.linalg.norm(found.target, axis=1) == 0
+    assert quiet.any()
+    assert not checks.residuals(fitted, found, every_term(found)).exact
+
+
 def test_standard_errors_cover_the_truth():
     """Of the two constants of a spring in 40 data sets, 90 to 99% lie within two standard errors."""
     of, inside = law("2.0*r - 3.0"), []

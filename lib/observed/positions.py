@@ -61,9 +61,15 @@ class ByPositions:
         """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
         some = (Compared.of(one.law, tracks, self.ties, length) for one in offered)
         compared = next((one for one in some if one is not None), None)
-        fitted = [] if compared is None else [(one, shot) for one in offered if (shot := compared.fit(one.law)) is not None]
-        if not fitted:
-            return []
+        # once more, where the best goes through close encounters as the bodies did
+        for _ in range(2):
+            if compared is None:
+                return []
+            fitted = [(one, shot) for one in offered if (shot := compared.fit(one.law)) is not None]
+            if not fitted:
+                return []
+            first, compared = compared, compared.followed(min(fitted, key=lambda pair: pair[1].misfit.sum())[0].law)
+        compared = first
         noise = min(_scale(shot) for _, shot in fitted)
         known = {scored.text: scored for one, shot in fitted for scored in [_scored(one, shot, noise)]}
         ordered = sorted(known.values(), key=lambda each: each.length)

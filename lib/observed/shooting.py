@@ -520,18 +520,24 @@ class Compared:
     tracks: Tracks
     kept: _Segments
     ties: np.ndarray | None
-    known: dict[tuple[sympy.Expr, ...], Fit | None] = field(default_factory=dict, repr=False)
-    """Fits by formula: from wherever its constants start, it comes to the same."""
+    known: dict[tuple[sympy.Expr, ...], tuple[Fit, np.ndarray] | None] = field(default_factory=dict, repr=False)
+    """Fits by formula, with the segments' states: from wherever its constants start, it comes to the same."""
 
     @classmethod
     def of(cls, law: Law, tracks: Tracks, ties: np.ndarray | None, length: int, seed: int = 0) -> Compared | None:
         """Segments of so many times at most that a law follows closely; None if that is less than half of them."""
-        family = Family(law)
         segments = tracks.segments(length, PARAMETERS, seed)
-        if segments is None:
-            return None
-        kept = _followed(tracks.model(family, [], ties), family.start, segments)
-        return cls(tracks, kept, ties) if len(kept.time) > len(segments.time) / 2 else None
+        return None if segments is None else cls(tracks, segments, ties).followed(law)
+
+    def followed(self, law: Law) -> Compared | None:
+        """The segments that a law follows closely, from the states that it was fitted with if it was; None if that is less
+        than half of them. Close encounters make many local minima, and need small steps only when states are right."""
+        family = Family(law)
+        known = self.known.get(tuple(family.forms))
+        segments = self.kept if known is None else replace(self.kept, start=known[1])
+        constants = family.start if known is None else known[0].constants
+        kept = _followed(self.tracks.model(family, [], self.ties), constants, segments)
+        return Compared(self.tracks, kept, self.ties) if len(kept.time) > len(segments.time) / 2 else None
 
     def fit(self, law: Law) -> Fit | None:
         """A law fitted to these segments: residuals and slopes in parts of the noise estimated from the data, rows by
@@ -539,20 +545,19 @@ class Compared:
         family = Family(law)
         if (formula := tuple(family.forms)) not in self.known:
             self.known[formula] = self._fit(family)
-        return self.known[formula]
+        found = self.known[formula]
+        return None if found is None else found[0]
 
-    def _fit(self, family: Family) -> Fit | None:
-        model = self.tracks.model(family, [], self.ties)
-        if not np.isfinite(_residuals(model, family.start, self.kept.start, self.kept)).all():
+    def _fit(self, family: Family) -> tuple[Fit, np.ndarray] | None:
+        model, segments = self.tracks.model(family, [], self.ties), self.kept
+        if not np.isfinite(_residuals(model, family.start, segments.start, segments)).all():
             return None
-        fitted = _fit(model, family.start, ~family.thresholds, self.kept)
-        residual, slopes = _reduced(model, fitted, self.kept)
-        dim, seen = self.kept.values.shape[-1], (self.kept.weight > 0).reshape(-1)
-        group = np.repeat(self.kept.trajectory, seen.size // len(self.kept.time))
-        return Fit(
-            family, fitted.parameters, residual.reshape(-1, dim)[seen], slopes.reshape(-1, dim, len(family.start))[seen],
-            group[seen],
-        )  # fmt: skip
+        fitted = _fit(model, family.start, ~family.thresholds, segments)
+        residual, slopes = _reduced(model, fitted, segments)
+        dim, seen = segments.values.shape[-1], (segments.weight > 0).reshape(-1)
+        group = np.repeat(segments.trajectory, seen.size // len(segments.time))
+        rows = residual.reshape(-1, dim)[seen], slopes.reshape(-1, dim, len(family.start))[seen]
+        return Fit(family, fitted.parameters, *rows, group[seen]), fitted.starts
 
 
 def _reduced(model: _Model, fitted: _Fitted, segments: _Segments) -> tuple[np.ndarray, np.ndarray]:
@@ -594,8 +599,8 @@ class _Fitted:
     converged: bool
 
 
-def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Segments) -> _Fitted:
-    """Gauss, Newton, Levenberg and Marquardt's method."""
+def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Segments, outliers: float = LOOSE) -> _Fitted:
+    """Gauss, Newton, Levenberg and Marquardt's method; what is an outlier is so many times larger at first."""
     starts, count = segments.start, len(parameters)
     seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
     unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())

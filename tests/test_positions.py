@@ -1,0 +1,53 @@
+"""Laws compared by measured positions, where averages over windows mislead."""
+
+import numpy as np
+import pytest
+
+from lib.distillation.expressions import parse
+from lib.observed.evidence import evidence_of
+from lib.observed.positions import ByPositions
+from lib.selection.candidates import Candidate
+from lib.selection.choice import score
+from lib.selection.law import Law
+from tests.planted_motion import motion, recording
+
+
+def candidate(text):
+    return Candidate(Law(2, parse(text, ["r"])), "planted")
+
+
+@pytest.fixture(scope="module")
+def ranked():
+    """Formulas offered for 1/r, of positions with noise, ordered by averages and then by positions."""
+    exact = motion("r1", count=24, times=40, n=2, dt=0.03, seed=3)
+    measured = recording(exact, 1e-3)
+    evidence = evidence_of(measured, 2)
+    deviation = evidence.spread * evidence.typical * 0.01
+    offered = [candidate(text) for text in ("-1.02*r**(-0.97) + 0.03*r", "-1.02/r + 0.02", "-0.9/(r + 0.1)")]
+    found = score(offered, evidence, deviation)
+    return found, ByPositions(measured, 2, {}, None)(found, evidence, deviation)
+
+
+def test_positions_take_off_what_averages_left(ranked):
+    best = ranked[1][0]
+    assert len(best.told.constants) == 1
+    error = np.sqrt(best.told.covariance[0, 0])
+    assert abs(best.told.constants[0] + 1) < 4 * error
+    assert error < 0.01
+
+
+def test_the_best_by_positions_explains_them_to_the_noise(ranked):
+    z = ranked[1][0].told.residual
+    assert np.median(np.abs(z)) / 0.6745 == pytest.approx(1, rel=0.15)
+
+
+def test_each_keeps_its_fit_to_the_averages(ranked):
+    for one in ranked[1]:
+        assert one.shot is not None
+        assert one.fit.residual.shape == ranked[0][0].fit.residual.shape
+
+
+def test_a_law_that_nobody_can_follow_leaves_the_order_as_it_was(ranked):
+    found, _ = ranked
+    exact = motion("r1", count=3, times=4, n=2, dt=0.03, seed=3)
+    assert ByPositions(recording(exact, 1e-3), 2, {}, None)(found, None, None) == found
