@@ -51,9 +51,11 @@ def discover(recording: Recording) -> Discovery:
     found = learned[order]
     evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
     told, properties_of = {}, found[2] if found else None
-    announcement = announce(evidence, prepared.candidates(), prepared, recheck=by_positions(recording, order, properties_of))
+    rough = properties_of is not None and bool(properties_of.properties)
+    recheck = None if rough else by_positions(recording, order, properties_of)
+    announcement = announce(evidence, prepared.candidates(), prepared, recheck=recheck)
     told |= announcement.properties
-    if properties_of and properties_of.properties:
+    if rough:
         # strengths by splines are rough: once there is a formula they are fitted with it, and then it is chosen again
         better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
         properties_of, evidence = better.learned, with_learned(evidence, better.learned)

@@ -177,11 +177,11 @@ def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluation
     family = law if isinstance(law, Family) else Family(law)
     found = _descended(family, evidence, deviation, family.start, evaluations)
     for k in np.flatnonzero(family.thresholds):
-        found = _threshold_moved(found, evidence, deviation, k)
+        found = _threshold_moved(found, evidence, deviation, k, evaluations)
     return found
 
 
-def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int) -> Fit:
+def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int, evaluations: int) -> Fit:
     """The fit with a threshold moved to where the misfit is least: by search, as it has no slope in it."""
     tried: dict[float, float] = {}
 
@@ -196,7 +196,7 @@ def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: i
     ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     minimize_scalar(misfit, bounds=ends, method="bounded", options={"maxiter": 30, "xatol": 1e-7 * abs(grid[best])})
     constants = _with_constant(found, evidence, deviation, k, min(tried, key=tried.__getitem__)).constants
-    return _descended(found.family, evidence, deviation, constants, EVALUATIONS)
+    return _descended(found.family, evidence, deviation, constants, evaluations)
 
 
 def _with_constant(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int, value: float) -> Fit:
