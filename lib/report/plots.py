@@ -387,6 +387,26 @@ def heat(table: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+OUTCOMES = {"right": "#029e73", "none": "#d9d9d9", "wrong": "#d55e00"}
+"""Colours of what an announcement comes to."""
+
+
+def outcomes(table: pd.DataFrame, down: str, across: str, labels: dict[str, str]) -> Figure:
+    """What was announced, `outcome`, of each system, over two columns of a table: a panel a system, a square a cell."""
+    systems = list(dict.fromkeys(table["system"]))
+    figure, axes = plt.subplots(1, len(systems), figsize=(2.6 * len(systems) + 0.6, 3.2), sharey=True, squeeze=False)
+    numbers = {name: k for k, name in enumerate(OUTCOMES)}
+    for axis, system in zip(axes[0], systems, strict=True):
+        cells = table[table["system"] == system].pivot(index=down, columns=across, values="outcome").sort_index(ascending=False)
+        colours = sns.color_palette(list(OUTCOMES.values()))
+        drawn = cells.replace(numbers).astype(float)
+        look = {"cmap": colours, "vmin": -0.5, "vmax": 2.5, "cbar": False, "linewidths": 1}
+        sns.heatmap(drawn, annot=cells.fillna(""), fmt="", annot_kws={"size": "small"}, ax=axis, **look)
+        axis.set(title=system, xlabel=labels[across], ylabel=labels[down] if axis is axes[0][0] else "")
+        axis.tick_params(length=0, labelrotation=0)
+    return figure
+
+
 def trials(table: pd.DataFrame, colour_by: str, measures: dict[str, str]) -> Figure:
     """Measures of runs, less is better: a row of panels a measure, a column a system, a line a variant, and a colour for
     each value of the column `colour_by`."""
