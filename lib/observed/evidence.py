@@ -16,7 +16,7 @@ RATES = {1: "velocity", 2: "acceleration"}
 """What a law of each order of the motion gives."""
 FEW = 8
 """Trajectories below which what is held out are stretches of time instead."""
-STRETCHES = 20
+STRETCHES = 40
 """Stretches of time, over all trajectories."""
 
 

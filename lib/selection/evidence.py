@@ -11,6 +11,10 @@ from scipy import sparse
 from lib.selection.motion import Motion
 
 
+FEWEST = 12
+"""Groups, or snapshots, of a sample at least."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Rows of a target, each an average of what the law gives to the bodies of a motion.
@@ -86,17 +90,17 @@ class Evidence:
         )
 
     def sample(self, edges: int, seed: int) -> Evidence:
-        """Rows with so many pairs at most, drawn by snapshots, or by groups where a row averages over several snapshots."""
-        partners = len(self.motion.edges.r) / max(len(self.motion.snapshot), 1)
-        if len(self.target) * partners <= edges:
+        """Rows with about so many pairs at most, drawn by snapshots, or by groups where a row averages over several snapshots."""
+        if len(self.motion.edges.r) <= edges:
             return self
+        each = len(self.motion.edges.r) / max(len(self.target), 1)  # all pairs of all snapshots that a row averages over
         averaged = self.average.nnz > 2 * len(self.target)
         unit = self.group if averaged else self.motion.snapshot[self.average.indices[self.average.indptr[:-1]]]
         names, number, sizes = np.unique(unit, return_inverse=True, return_counts=True)
         order = np.random.default_rng(seed).permutation(len(names))
-        count = int(np.searchsorted(np.cumsum(sizes[order]) * partners, edges)) + 1
+        count = int(np.searchsorted(np.cumsum(sizes[order]) * each, edges)) + 1
         chosen = np.zeros(len(names), bool)
-        chosen[order[: max(count, min(20, len(names)))]] = True
+        chosen[order[: max(count, min(FEWEST, len(names)))]] = True
         return self.take(chosen[number])
 
     def centred(self) -> Evidence:
