@@ -10,7 +10,6 @@ from scipy import sparse
 
 from lib.selection.motion import Motion
 
-
 FEWEST = 12
 """Groups, or snapshots, of a sample at least."""
 
@@ -90,7 +89,7 @@ class Evidence:
         )
 
     def sample(self, edges: int, seed: int) -> Evidence:
-        """Rows with about so many pairs at most, drawn by snapshots, or by groups where a row averages over several snapshots."""
+        """Rows with about so many pairs at most, by snapshots, or by groups where a row averages over several snapshots."""
         if len(self.motion.edges.r) <= edges:
             return self
         each = len(self.motion.edges.r) / max(len(self.target), 1)  # all pairs of all snapshots that a row averages over
