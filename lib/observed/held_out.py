@@ -59,7 +59,7 @@ def held_out(discovery: Discovery) -> HeldOut:
     chosen = _last(discovery.evidence, evidence) if few else evidence.folds(HELD_OUT) == 0
     inside, outside = evidence.take(~chosen), evidence.take(chosen)
     found = fit(discovery.announcement.law, inside, relative_deviation(inside))
-    found = fit(found.family, inside, noise(found, inside), found.constants)
+    found = fit(found.law, inside, noise(found, inside))
     known, _ = found.family.predict(inside, found.constants)
     prediction, slopes = found.family.predict(outside, found.constants)
     scale = deviations(inside, inside.target - known, known) / inside.spread
