@@ -41,6 +41,8 @@ SHORTEST, LONGEST = 8, 60
 WORK = 2e6
 """Segments x times x pairs x derivatives in one iteration; of more segments a random part is taken."""
 FEWEST = 16
+HOPELESS = 30.0
+"""Times the median residual of the best law so far: a law that leaves more is not followed to its minimum."""
 STEPS = (1, 2, 4, 8)
 """Steps of the integrator between two measured times."""
 ACCURACY = 0.1
@@ -552,7 +554,8 @@ class Compared:
         model, segments = self.tracks.model(family, [], self.ties), self.kept
         if not np.isfinite(_residuals(model, family.start, segments.start, segments)).all():
             return None
-        fitted = _fit(model, family.start, ~family.thresholds, segments)
+        best = min((np.median(np.abs(found[0].residual)) for found in self.known.values() if found is not None), default=np.inf)
+        fitted = _fit(model, family.start, ~family.thresholds, segments, HOPELESS * float(best))
         residual, slopes = _reduced(model, fitted, segments)
         dim, seen = segments.values.shape[-1], (segments.weight > 0).reshape(-1)
         group = np.repeat(segments.trajectory, seen.size // len(segments.time))
@@ -614,6 +617,8 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
     for iteration in range(ITERATIONS):
         # outliers count in full at first: a state guessed from one would else be held for right, and the rest for outliers
         loose = max(LOOSE / 4**iteration, 1.0)
+        if loose == 1 and scale_of(now) > worst:
+            break
         scale = loose * scale_of(now)
         cost = _cost(now, scale)
         equations = _equations(model, parameters, starts, segments, scale)
