@@ -602,8 +602,8 @@ class _Fitted:
     converged: bool
 
 
-def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Segments, outliers: float = LOOSE) -> _Fitted:
-    """Gauss, Newton, Levenberg and Marquardt's method; what is an outlier is so many times larger at first."""
+def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Segments, worst: float = np.inf) -> _Fitted:
+    """Gauss, Newton, Levenberg and Marquardt's method; given up where the residuals' scale stays above `worst`."""
     starts, count = segments.start, len(parameters)
     seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
     unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())
