@@ -38,6 +38,9 @@ SAME = 0.1
 EXPLAINS = 0.7
 """Held-out error, relative to no law at all, above which nothing is explained."""
 
+SPLINES = 0.3
+"""Held-out error of splines, in parts of the best law's, below which no formula says what they say."""
+
 
 Recheck = Callable[[list[Scored], Evidence, np.ndarray], list[Scored]]
 
@@ -132,7 +135,7 @@ def verdict(
     prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
     weight = 1 / (evidence.typical + np.linalg.norm(evidence.target, axis=1))[:, None]
     error = float(np.sqrt((((evidence.target - prediction) * weight) ** 2).sum() / ((evidence.target * weight) ** 2).sum()))
-    reason = reason_against(best, ties, left, error, network_error)
+    reason = reason_against(best, ties, left, error, structure.error, network_error)
     return Announcement(
         announced=reason is None,
         law=law,
@@ -185,7 +188,12 @@ def is_same(best: Scored, other: Scored) -> bool:
 
 
 def reason_against(
-    best: Scored, ties: list[Scored], left: checks.Residuals, error: float, network_error: float | None
+    best: Scored,
+    ties: list[Scored],
+    left: checks.Residuals,
+    error: float,
+    structure_error: float,
+    network_error: float | None,
 ) -> str | None:
     """Why the best law is not announced; None if it is."""
     if not best.law.has_pairs:
@@ -197,6 +205,8 @@ def reason_against(
             f"no pair law explains it: what the best leaves is no noise (correlation {left.correlation:.2f} from one time to "
             f"the next, {max(left.explained, 0):.2f} of it explained by further terms)"
         )
+    if structure_error < SPLINES * error:
+        return f"splines of the same terms predict better than any law found ({structure_error:.2g} against {error:.2g})"
     if network_error is not None and network_error < 0.8 * error:
         return f"the network predicts better than any law found ({network_error:.2g} against {error:.2g})"
     if not left.exact and is_interpolation(best):
