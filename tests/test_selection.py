@@ -16,6 +16,7 @@ from lib.selection.choice import choose, relative_deviation
 from lib.selection.description_length import description_length
 from lib.selection.fitting import Family, deviations, fit
 from lib.selection.law import read_law
+from lib.selection.moves import shorter
 from lib.selection.radial_forms import fit_forms
 from lib.selection.structure import Dictionary, Structure, every_term, search
 from lib.selection.terms import PairTerm
@@ -112,6 +113,21 @@ def test_a_law_that_sets_in_at_a_distance_is_announced_with_the_range_of_its_thr
     others = sorted(abs(c.value) for c in found.constants if c is not threshold)
     assert others == pytest.approx([1.98, 2], rel=1e-5)
     assert not found.hypotheses["not reciprocal"]["found"]
+
+
+def test_a_constant_without_bound_is_taken_to_its_limit():
+    found = evidence(law("q1*q2/r**2", divides_by_mass=True), motion())
+    fitted = fit(law("3.7e12*q1*q2/(r**2*(r + 3.7e12))", divides_by_mass=True), found, relative_deviation(found))
+    (shortest,) = (one for one in shorter(fitted) if not one.radial.atoms(sympy.Float))
+    assert shortest.radial == law("q1*q2/r**2").radial
+
+
+def test_a_law_without_a_value_somewhere_is_not_announced():
+    found = evidence(law("q1*q2/r**2", divides_by_mass=True), motion())
+    prepared = Prepared.of(found)
+    none = announce(found, [Candidate(law("q1*q2/sqrt(r**2 - 0.5)", divides_by_mass=True), "planted")], prepared)
+    assert not none.announced
+    assert none.reason
 
 
 def test_rows_where_nothing_happens_do_not_make_a_wrong_law_exact():

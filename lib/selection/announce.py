@@ -198,6 +198,8 @@ def reason_against(
     """Why the best law is not announced; None if it is."""
     if not best.law.has_pairs:
         return "no interaction: terms of pairs do not lower the error on held-out data"
+    if not np.isfinite(error):
+        return "the best law has no value on some of the data"
     if error > EXPLAINS:
         return f"nothing explains the data: the best law leaves {error:.2f} of them"
     if not left.is_noise:

@@ -18,6 +18,8 @@ NEAR_WHOLE = 0.12
 ERRORS = 4.0
 EQUAL = 1e-3
 """Constants are tried as one if they differ by this part of them, or by `ERRORS` standard errors."""
+BOUNDLESS = 1e9
+"""Size of a constant that may as well have no bound."""
 WEAK = 6.0
 """A constant is tried as zero if it is within so many standard errors of it."""
 
@@ -58,8 +60,20 @@ def shorter(fit: Fit) -> Iterator[Law]:
             whole = sympy.Rational(round(2 * value), 2)
             if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
                 yield rebuilt(family, known | {symbol: whole})
+        elif abs(value) > BOUNDLESS:
+            yield from _at_infinity(family, known, symbol, value)
         elif abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
             yield rebuilt(family, known | {symbol: sympy.Integer(0)})
+
+
+def _at_infinity(family: Family, known: dict[sympy.Symbol, sympy.Expr], symbol: sympy.Symbol, value: float) -> Iterator[Law]:
+    """The law where a constant has no bound, if it has a limit there."""
+    law = rebuilt(family, {one: number for one, number in known.items() if one != symbol})
+    try:
+        forms = [sympy.limit(form, symbol, sympy.oo if value > 0 else -sympy.oo) for form in (law.radial, law.transverse)]
+    except (NotImplementedError, ValueError, TypeError):
+        return
+    yield replace(law, radial=forms[0], transverse=forms[1], single=tuple(one.xreplace(known) for one in law.single))
 
 
 def joined(fit: Fit) -> Iterator[Law]:
