@@ -165,10 +165,10 @@ class Announcement:
 
 
 def _short(content: Any) -> Any:
-    """JSON content with its floats to four digits."""
+    """JSON content with its floats to four digits; null where one is not finite, since JSON has no word for it."""
     match content:
         case float():
-            return float(f"{content:.4g}")
+            return float(f"{content:.4g}") if np.isfinite(content) else None
         case dict():
             return {name: _short(value) for name, value in content.items()}
         case list():
