@@ -27,7 +27,7 @@ from lib.report.repository import COLAB_LACKS, colab_requirements, owner_and_nam
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RENDERED = sorted((ROOT / "outputs").rglob("[!.]*.ipynb"))
 COLAB_HAS = {"IPython", "filelock", "jax", "matplotlib", "nbformat", "numpy", "pandas", "safetensors", "scipy", "seaborn"}
-COLAB_HAS |= {"sklearn", "sympy", "torch", "tqdm", "wandb"}
+COLAB_HAS |= {"sklearn", "sympy", "threadpoolctl", "torch", "tqdm", "wandb"}
 
 
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
