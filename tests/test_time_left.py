@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from importlib import import_module
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from lib import paths
 from lib.network.catalogue import select
+from lib.pipeline import durations
 from lib.pipeline.stages import jobs
 
 
@@ -79,3 +81,24 @@ def test_a_system_is_done_before_the_next_and_two_dimensions_before_three():
     assert [name[-2:] for name in systems] == ["2d"] * 4 + ["3d"] * 4
     for first, then in pairwise(systems):
         assert len(order) - order[::-1].index(first) <= order.index(then)
+
+
+def test_jobs_take_what_they_took_here(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSPACE", str(tmp_path))
+    work = {job.name: job for job in jobs(select(["spring-2d/l1", "spring-2d/kl"], "smoke"), "smoke")}
+    first, other = (work[f"3_message_analysis_spring_2d_{variant}"] for variant in ("l1", "kl"))
+    train, untrained = (work[f"2_train_spring_2d_{variant}"] for variant in ("l1", "kl"))
+
+    def expected():
+        return [durations.took(job, "smoke") for job in (first, other, train, untrained)]
+
+    guessed = [job.seconds for job in (first, other, train, untrained)]
+    assert expected() == guessed
+    (elsewhere,) = (job for job in jobs(select(["r1-2d/l1"], "smoke"), "smoke") if job.stage == first.stage)
+    for job, seconds in ((first, "71.5"), (train, "300"), (elsewhere, "damaged")):
+        path = durations.record(job, "smoke")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\tcpu_time\n99\t0:01:39\t{seconds}\n")
+    assert expected() == [71.5, 71.5, 300.0, guessed[3]]
+    released = replace(train, parallel=False)
+    assert durations.took(released, "smoke") == released.seconds, "a report on weights is no training"

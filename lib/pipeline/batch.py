@@ -96,6 +96,9 @@ def command(options: argparse.Namespace) -> list[str]:
     call = [sys.executable, "-m", "snakemake", "--profile", "none"]
     call += ["--snakefile", str(workflow / "Snakefile"), "--directory", str(paths.workspace(options.profile))]
     call += ["--rerun-triggers", "mtime", "params", "--rerun-incomplete", "--keep-going", "--nolock"]
+    # Jobs' priorities all differ, so that nothing is left for a solver. Each round of scheduling, which asks all inputs for
+    # their sizes, calls for another after this timespan, and so does each job that ends: seconds would make thousands.
+    call += ["--scheduler", "greedy", "--max-jobs-per-timespan", "1000/1m"]
     if options.executor:
         call += ["--workflow-profile", str(workflow / "profiles" / options.executor)]
     else:
