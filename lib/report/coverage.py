@@ -72,7 +72,7 @@ PLANTED = (
     Planted("spring-2d", "-2.0*r + 1.98", {2.0: "stiffness", 1.98: "stiffness times rest length"}),
     Planted("r1-2d", "-1.0*m1*m2/(r + 0.01)", {1.0: "coefficient", 0.01: "softening"}),
     Planted("r2-2d", "-1.0*m1*m2/(r + 0.01)**2", {1.0: "coefficient", 0.01: "softening"}),
-    Planted("charge-2d", "1.0*q1*q2*exp(-r/3.0)/(r + 0.01)", {1.0: "coefficient", 3.0: "range", 0.01: "softening"}),
+    Planted("charge-2d", "1.0*q1*q2*exp(-0.3*r)/(r + 0.01)", {1.0: "coefficient", 0.3: "inverse range", 0.01: "softening"}),
     Planted(
         "damped-2d",
         "-2.0*r**1.1 + 1.98",
@@ -104,7 +104,7 @@ def data_sets(planted: Planted, count: int = SETS) -> list[Evidence]:
         here = slice(k * TRAJECTORIES, (k + 1) * TRAJECTORIES)
         exact = simulated.evidence_of(Trajectories(made.features[here], made.accelerations[here], {}))
         exact = replace(exact, target=exact.average @ planted.law.rates(exact.motion))
-        rng = np.random.default_rng([STREAM, k])
+        rng = np.random.default_rng([STREAM, PLANTED.index(planted), k])
         found.append(simulated.with_noise(exact, NOISES[k % len(NOISES)], rng))
     return found
 

@@ -26,8 +26,7 @@ WEAK = 6.0
 
 def rebuilt(family: Family, values: dict[sympy.Symbol, sympy.Expr]) -> Law:
     """The law with expressions in place of its constants."""
-    radial, transverse, *single = (_at_positive_distances(form.xreplace(values)) for form in family.forms)
-    return replace(family.law, radial=radial, transverse=transverse, single=tuple(single))
+    return family.of_forms([_at_positive_distances(form.xreplace(values)) for form in family.forms])
 
 
 def _at_positive_distances(form: sympy.Expr) -> sympy.Expr:
