@@ -2,7 +2,7 @@
 
 A density is no force, so that what is announced is called an empirical formula. It is chosen by the steps of a law's
 choice: constants fitted to training halos, the noise that the best of them leaves, description length, the densest and
-heaviest halos held out, error bars by a bootstrap over boxes.
+heaviest halos held out, error bars by a bootstrap over octants of boxes.
 
 A factor of the edge can be undone by the node, and one of a numerator by its denominator. In the logarithms of the
 constants such a factor is a direction in which the prediction does not change, and along it one constant is made 1.
@@ -35,8 +35,8 @@ from lib.selection.fitting import Family, Fit, deviations, fit, robust_square, w
 from lib.selection.law import Constant
 from lib.selection.moves import joined, shorter
 
-HALOS = 150
-"""Whose densities are explained, of each box."""
+HALOS = 1_000
+"""Whose densities are explained, of all boxes alike."""
 FIRST, KEPT, IMPROVED = 25, 8, 4
 """Evaluations of each candidate at first, candidates that are looked at again, and those that are changed."""
 FREE = 1e-9
@@ -52,7 +52,7 @@ class Densities:
     target: np.ndarray
     """[halos, 1]"""
     group: np.ndarray
-    """[halos], the box that each is of."""
+    """[halos], the octant of a box that each is in."""
     mass: np.ndarray
     """[halos]"""
     edges: np.ndarray
@@ -62,7 +62,7 @@ class Densities:
 
     @classmethod
     def of(cls, batch: Neighbourhoods, group: np.ndarray) -> Densities:
-        """Of halos, each with its neighbours, and the box [halos] that each is of."""
+        """Of halos, each with its neighbours, and the group [halos] that each is of."""
         x, target = halo_formula.inputs(batch), batch.targets.numpy().astype(float)
         return cls(target, group, halo_formula.masses(batch), x, batch.index.numpy())
 
@@ -174,11 +174,14 @@ class Empirical:
 
 
 def densities(split: str, profile: str, seed: int, count: int = HALOS) -> tuple[Densities, list[Neighbourhoods]]:
-    """So many halos of each box of a split, as evidence and as the batches that a network takes."""
-    rng, batches = np.random.default_rng(seed), []
-    for catalogue, delta, receivers in halos.boxes(split, profile):
-        batches.append(halos.neighbourhoods(catalogue, delta, rng.choice(receivers, min(count, len(receivers)), replace=False)))
-    parts = [Densities.of(batch, np.full(len(batch.targets), k)) for k, batch in enumerate(batches)]
+    """So many halos of all boxes of a split alike, as evidence and as the batches that a network takes."""
+    rng, batches, parts = np.random.default_rng(seed), [], []
+    boxes = halos.boxes(split, profile)
+    for number, (catalogue, delta, receivers) in enumerate(boxes):
+        chosen = rng.choice(receivers, count // len(boxes), replace=False)
+        octant = (catalogue.positions[chosen] > catalogue.box / 2) @ [1, 2, 4]
+        batches.append(halos.neighbourhoods(catalogue, delta, chosen))
+        parts.append(Densities.of(batches[-1], 8 * number + octant))
     starts = np.cumsum([0, *(len(part.target) for part in parts[:-1])])
     index = np.concatenate([part.index + start for part, start in zip(parts, starts, strict=True)])
     target, group, mass, edges = (
@@ -207,7 +210,10 @@ def scaled(found: Fit, evidence: Densities, deviation: np.ndarray) -> Fit:
             break
         direction = np.zeros(len(own))
         direction[own] = directions[-1] / size
-        k = int(np.abs(direction).argmax())
+        part = np.abs(direction) > 0.5 * np.abs(direction).max()
+        weight = np.zeros(len(own))
+        weight[own] = size
+        k = int((part * weight).argmax())  # not a constant that hardly matters: it may have to go
         moved = found.constants * np.exp(-np.log(np.abs(found.constants[k])) / direction[k] * direction)
         before, after = (found.family.predict(evidence, one)[0] for one in (found.constants, moved))
         if not np.abs(after - before).max() < UNCHANGED * evidence.typical:

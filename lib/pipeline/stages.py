@@ -145,9 +145,12 @@ def larger_system_job(stage: str, run: Run, retrain: bool, engine: str) -> Job:
         paths.outputs(run) / f"{stage}.ipynb",
         {"variant": run.variant, "seed": run.seed, "profile": run.profile, "engine": engine},
         [] if trains else weights(run),
-        [paths.outputs(run) / LARGER_PART, *([*weights(run), paths.trained_mark(run)] if trains else [])],
+        [
+            *(paths.outputs(run) / name for name in (LARGER_PART, LAW)),
+            *([*weights(run), paths.trained_mark(run)] if trains else []),
+        ],
         memory=3_000,
-        seconds=60,
+        seconds=120,
     )
 
 
