@@ -147,6 +147,11 @@ def table_path(profile: str = "full") -> Path:
     return paths.workspace(profile) / "outputs" / "coverage.csv"
 
 
+def read(profile: str = "full") -> pd.DataFrame:
+    """The table on disk."""
+    return pd.read_csv(table_path(profile))
+
+
 def summary(table: pd.DataFrame) -> str:
     """In how many of all constants the truth is within two standard errors."""
     within, of = table["within"].sum(), table["of"].sum()

@@ -173,6 +173,11 @@ def table_path(profile: str = "full") -> Path:
     return paths.workspace(profile) / "outputs" / "planted.csv"
 
 
+def read(profile: str = "full") -> pd.DataFrame:
+    """The table of all cases."""
+    return pd.read_csv(table_path(profile), keep_default_na=False)
+
+
 def compute(names: Sequence[str], path: Path, seeds: Iterable[int] = SEEDS) -> None:
     """Add to the table on disk the cases of these systems that it lacks, each when it is done."""
     if unknown := set(names) - set(SYSTEMS):
