@@ -62,13 +62,17 @@ class Known:
 
 def discover(recording: Recording) -> Discovery:
     """The law of a recording, or the reason why there is none."""
+    log.info("rates of the motion: as measured, or averaged over windows")
     reach = reach_of(recording)
     orders = {order: evidence_of(recording, order, reach) for order in (2, 1)}
+    log.info("terms of first and of second order in time, by held-out error")
     best = {order: Prepared.of(one) for order, one in orders.items() if len(one.target)}
+    log.info("strengths of bodies and ties between them")
     richer = {order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()}
     errors = {order: richer[order].prepared.error if richer[order] else best[order].error for order in best}
     order = min(errors, key=lambda one: errors[one])
     found = richer[order] or Known(orders[order], best[order], None)
+    log.info("formulas of these terms, by description length")
     if found.learned is not None and found.learned.properties:
         announcement, found = of_learned(recording, found)
     else:
@@ -97,6 +101,7 @@ def of_learned(recording: Recording, found: Known) -> tuple[Announcement, Known]
     Strengths by splines are rough: once there is a formula they are fitted with it, and then it is chosen again.
     """
     better = refined(found.announce().law, recording, found)
+    log.info("formulas once more, with strengths fitted with the first of them")
     found = found.with_values(better.learned)
     announcement = found.announce(by_positions(recording, found.evidence.order, better.learned))
     better = refined(announcement.law, recording, found)
