@@ -185,7 +185,7 @@ def compute(names: Sequence[str], path: Path, seeds: Iterable[int] = SEEDS) -> N
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.exists() else []
     known = {(one["system"], one["seed"]) for one in rows}
     due = [Case(parse_system(name), seed) for name in names for seed in seeds if (name, seed) not in known]
-    due.sort(key=lambda case: (SYSTEMS.index(str(case.system)), case.noise))
+    due.sort(key=lambda case: (-case.noise, SYSTEMS.index(str(case.system))))
     for (system, noise), group in itertools.groupby(due, key=lambda case: (case.system, case.noise)):
         shared = data_set(system, noise)
         formulas = shared.announce(shared.generated)
