@@ -241,7 +241,9 @@ def _descended(family: Family, evidence: Evidence, deviation: np.ndarray, consta
             value, slopes = family.predict(evidence, values)
             residual = (value - evidence.target) / deviation[:, None]
             lost = ~np.isfinite(residual)
-            slopes = np.where(lost[..., None] | ~np.isfinite(slopes), 0.0, slopes / deviation[:, None, None])
+            with np.errstate(over="ignore"):
+                scaled = slopes / deviation[:, None, None]
+            slopes = np.where(lost[..., None] | ~np.isfinite(scaled), 0.0, scaled)
             cache[relative.tobytes()] = np.where(lost, FAR, residual), slopes
         return cache[relative.tobytes()]
 
