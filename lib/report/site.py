@@ -19,7 +19,7 @@ from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
 from lib.report.repository import owner_and_name
 from lib.report.results import data_sets, simulated
-from lib.report.tables import DATA, OVERVIEWS, STAGES, TITLES
+from lib.report.tables import APPENDIX, DATA, STAGES, TITLES
 from lib.runs import Run
 
 OUTPUTS = paths.ROOT / "outputs"
@@ -142,7 +142,7 @@ def _pages() -> dict[str, str]:
 
 
 def _overviews() -> dict[str, str]:
-    titles = {"0_demo": "Demo", **{name: words.removeprefix("the ").capitalize() for name, words in OVERVIEWS.items()}}
+    titles = {"0_demo": "Demo", "6_report": "Report", **{name: words.capitalize() for name, words in APPENDIX.items()}}
     places = {title: f"outputs/{name}" for name, title in titles.items()}
     places |= {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
     return places | {"Solar system": "outputs/data/solar-system/11_solar_system"}
