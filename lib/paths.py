@@ -74,6 +74,11 @@ def outputs(run: Run) -> Path:
     return outputs_of_system(run.system, run.profile) / run.folder
 
 
+def without_network(profile: str) -> Path:
+    """What searches on raw inputs found, a row a system: the control of the appendix."""
+    return workspace(profile) / "outputs" / "without_network.csv"
+
+
 def outputs_of_data(name: str, profile: str) -> Path:
     """Folder of a user's data set: its rendered notebook and the record of its law."""
     return workspace(profile) / "outputs" / "data" / name

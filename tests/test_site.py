@@ -10,6 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from lib.paths import ROOT
 from lib.report import site
+from lib.report.sortable import SORTABLE
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 TYPESET = "!window.MathJax || (MathJax.isReady && !MathJax.Hub.queue.running && !MathJax.Hub.queue.pending)"
@@ -35,7 +36,7 @@ def test_every_rendered_notebook_and_every_module_has_a_page(pages):
     rendered = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "outputs").rglob("*.ipynb")}
     modules = {path.parent if path.name == "__init__.py" else path.with_suffix("") for path in (ROOT / "lib").rglob("*.py")}
     assert len(modules) > 50
-    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", "table"} <= names
+    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", *SORTABLE} <= names
 
 
 def test_no_link_leads_nowhere(pages):
@@ -86,6 +87,15 @@ def test_every_page_opens_with_its_images_and_formulae(pages):
         page.wait_for_selector("th[aria-sort=ascending]:visible")
         losses = [float(text) for text in page.locator(column).all_inner_texts()]
         assert len(losses) > 20 and losses == sorted(losses)
+        for name in SORTABLE:
+            page.goto((root / f"{name}.html").as_uri())
+            page.wait_for_selector("td:visible")
+            assert page.locator("tbody tr").count() > 20, name
+        page.goto((root / "outputs" / "6_report.html").as_uri())
+        set_up = page.locator("text=curl -fsSL").first
+        assert not set_up.is_visible()
+        page.locator("details summary").nth(1).click()
+        assert page.locator("details[open]").count() == 1
         browser.close()
 
 
