@@ -19,7 +19,7 @@ from lib.observed.noise import noise_of
 from lib.observed.periodic import unwrapped
 from lib.observed.recording import Recording
 from lib.observed.rollout import Rollout
-from lib.report.plots import INK
+from lib.report.palette import INK
 from lib.selection.law import Announcement, Constant, Law, read_law
 from lib.selection.structure import Profile
 from lib.selection.terms import RADIAL, PairTerm
