@@ -17,6 +17,7 @@ from lib import paths
 from lib.network.catalogue import LARGER, parse_run
 from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
+from lib.report import explorer
 from lib.report.repository import owner_and_name
 from lib.report.results import data_sets, simulated
 from lib.report.tables import DATA, OVERVIEWS, STAGES, TITLES
@@ -30,6 +31,8 @@ NOTEBOOK = re.compile(r"(?<=\]\()((?:\.\./)*)notebooks/(\w+)\.ipynb(?=[)#])")
 """A link to a notebook, from any depth."""
 FIRST_RUNS = ("spring-2d/reciprocal", "spring-2d/hamiltonian", "spring-2d")
 """Folders below `outputs/` whose rendering of a notebook stands for it, where it has several."""
+LINKED = ("`build/site/explorer.html`", "[figures to play with](../explorer.md)")
+"""A page of the site as the demo names it, and the link that stands for it there."""
 SHOWN = (
     "system",
     "variant",
@@ -54,6 +57,24 @@ SHOWN = (
     "train_seconds",
 )
 """Columns of the sortable table, of those in results.csv."""
+
+EXPLORER = """# Figures to play with
+
+## What do the messages hold?
+
+A network learns accelerations and never sees a force. Its messages hold the force $f$ only up to a gauge, a factor that
+depends on the receiver: $m^{-k} f$ is the force for $k = 0$ and the acceleration for $k = 1$. Drag $k$. Where the points lie on
+the line, the messages are $m^{-k} f$, up to a linear combination of its components.
+
+```{raw} html
+:file: explorer.html
+```
+
+Below, where records are there: what is announced when there is noise on what was measured. *Right* is the true law with its
+constants, *wrong* any other, *none* means that no law is announced. The demo, [0_demo](outputs/0_demo.ipynb), tells the whole way
+from bodies to a law; [the tables](table.md) have every run.
+"""
+"""The page of `lib.report.explorer`."""
 
 
 def renderings(outputs: Path) -> dict[str, str]:
@@ -90,6 +111,8 @@ def stage(source: Path) -> None:
         shutil.copytree(paths.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "conf.py"))
     for page in source.rglob("*.ipynb"):
         page.write_text(BADGE.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
+    demo = source / "outputs" / "0_demo.ipynb"
+    demo.write_text(demo.read_text(encoding="utf-8").replace(*LINKED), encoding="utf-8")
     for page in (source / "docs").glob("*.md"):
         page.write_text(as_page(page.read_text(encoding="utf-8")), encoding="utf-8")
     for name in ("CITATION.cff", "CONTRIBUTING.md", "LICENSE", "docs/conf.py"):
@@ -104,6 +127,8 @@ def stage(source: Path) -> None:
         "[results.csv](outputs/results.csv) has every column.\n\n```{raw} html\n:file: table.html\n```\n",
         encoding="utf-8",
     )
+    (source / "explorer.html").write_text(explorer.html(explorer.data()), encoding="utf-8")
+    (source / "explorer.md").write_text(EXPLORER, encoding="utf-8")
     larger = {str(run.system) for run in LARGER.values()}
     runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples() if row.system not in larger]
     systems = list(dict.fromkeys([*(str(run.system) for run in runs), *map(str, simulated(OUTPUTS))]))
@@ -111,7 +136,9 @@ def stage(source: Path) -> None:
         (source / f"{system}.md").write_text(_of_system(system, [r for r in runs if str(r.system) == system]), encoding="utf-8")
     (source / "index.md").write_text(
         as_page((paths.ROOT / "README.md").read_text(encoding="utf-8"))
-        + _contents("Results", {"All runs": "table", "Index": "outputs/README", **_overviews()})
+        + _contents(
+            "Results", {"All runs": "table", "Figures to play with": "explorer", "Index": "outputs/README", **_overviews()}
+        )
         + _contents("Pages", _pages())
         + _contents("Data", _data_sets())
         + _contents("Systems", {system: system for system in systems})
