@@ -20,6 +20,7 @@ from lib.report.noise_maps import COLUMNS
 from lib.selection.law import LAW
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+DOTS = "[...document.querySelectorAll('#play-scatter circle')].map(dot => [dot.getAttribute('cx'), dot.getAttribute('cy')])"
 LIMIT = 1_500_000
 """Bytes of the whole figure."""
 
@@ -137,9 +138,7 @@ def test_a_reader_drags_the_exponent_and_the_variant(page, charge):
     shown.get_by_label("variant").select_option("reciprocal")
     slider.fill("0")
     assert "The points lie on the line" in sentence.inner_text()
-    dots = shown.evaluate(
-        "[...document.querySelectorAll('#play-scatter circle')].map(e => [e.getAttribute('cx'), e.getAttribute('cy')])"
-    )
+    dots = shown.evaluate(DOTS)
     x, y = np.array(dots, float)[: len(dots) // 2].T
     assert len(dots) > 600 and np.corrcoef(x, -y)[0, 1] > 0.99
     colour = shown.locator("#play-scatter circle").first.get_attribute("fill")

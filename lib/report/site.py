@@ -70,9 +70,10 @@ the line, the messages are $m^{-k} f$, up to a linear combination of its compone
 :file: explorer.html
 ```
 
-Below, where records are there: what is announced when there is noise on what was measured. *Right* is the true law with its
-constants, *wrong* any other, *none* means that no law is announced. The demo, [0_demo](outputs/0_demo.ipynb), tells the whole way
-from bodies to a law; [the tables](table.md) have every run.
+Where records of it are there, a second figure tells what is announced when there is noise on what was measured. *Right* is the
+true law with its constants, *wrong* any other; *none* means that no law is announced.
+
+The [demo](outputs/0_demo.ipynb) goes the whole way from bodies to a law; [the table](table.md) has every run.
 """
 """The page of `lib.report.explorer`."""
 
