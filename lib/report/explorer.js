@@ -81,9 +81,9 @@
     const py = (value) => box.y + box.h - (box.h * (value - ylim[0])) / (ylim[1] - ylim[0]);
     group.append(element("path", { class: "ink", d: `M${box.x} ${box.y}V${box.y + box.h}H${box.x + box.w}` }));
     for (const value of at.x)
-      group.append(element("text", { x: px(value), y: box.y + box.h + 15, "text-anchor": "middle" }, String(value)));
+      group.append(element("text", { x: px(value), y: box.y + box.h + 15, "text-anchor": "middle" }, sign(value)));
     for (const value of at.y)
-      group.append(element("text", { x: box.x - 5, y: py(value) + 4, "text-anchor": "end" }, String(value)));
+      group.append(element("text", { x: box.x - 5, y: py(value) + 4, "text-anchor": "end" }, sign(value)));
     const below = element("text", { x: box.x + box.w / 2, y: box.y + box.h + 33, "text-anchor": "middle" }, labels.x);
     below.append(...(labels.parts || []));
     group.append(below);

@@ -60,8 +60,6 @@ SHOWN = (
 
 EXPLORER = """# Figures to play with
 
-## What do the messages hold?
-
 A network learns accelerations and never sees a force. Its messages hold the force $f$ only up to a gauge, a factor that
 depends on the receiver: $m^{-k} f$ is the force for $k = 0$ and the acceleration for $k = 1$. Drag $k$. Where the points lie on
 the line, the messages are $m^{-k} f$, up to a linear combination of its components.
@@ -69,9 +67,6 @@ the line, the messages are $m^{-k} f$, up to a linear combination of its compone
 ```{raw} html
 :file: explorer.html
 ```
-
-Where records of it are there, a second figure tells what is announced when there is noise on what was measured. *Right* is the
-true law with its constants, *wrong* any other; *none* means that no law is announced.
 
 The [demo](outputs/0_demo.ipynb) goes the whole way from bodies to a law; [the table](table.md) has every run.
 """
