@@ -88,3 +88,8 @@ def of_user(path: str, profile: str) -> Path:
 def results(profile: str) -> Path:
     """The table of all runs, one row a run."""
     return workspace(profile) / "outputs" / "results.csv"
+
+
+def noise_maps(profile: str) -> Path:
+    """The table of what is announced under noise, one row a measurement."""
+    return workspace(profile) / "outputs" / "noise_maps.csv"

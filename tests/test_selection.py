@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import sympy
 
-from lib.observed.properties import recognize, strengths, with_learned
+from lib.observed.pair_strengths import pair_strengths
+from lib.observed.properties import recognize, with_learned
 from lib.observed.refinement import refine
 from lib.selection import bootstrap, checks
 from lib.selection.announce import Prepared, announce
@@ -224,7 +225,7 @@ def learn(of, given, ties=None, noise=0.01):
     found = evidence(of, replace(states, ties=ties), noise, given)
     found = replace(found, motion=replace(found.motion, ties=None))
     known = MASSES if "mass" in given else None
-    return found, recognize(strengths(found), known)
+    return found, recognize(pair_strengths(found), known)
 
 
 def test_hidden_charges_are_learned_up_to_their_scale():

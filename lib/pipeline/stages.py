@@ -200,6 +200,12 @@ def solar_system_job(profile: str) -> Job:
     )
 
 
+def noise_job(profile: str) -> Job:
+    """Stage 12; measurements that its table holds are not made again."""
+    folder = paths.workspace(profile) / "outputs"
+    return Job("12_noise_maps", "all", folder / "12_noise_maps.ipynb", {"profile": profile}, [], [paths.noise_maps(profile)])
+
+
 def demo_job(profile: str) -> Job:
     """Stage 0, all steps on one run."""
     law, dimension, variant = DEMO
@@ -287,5 +293,5 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
     work += [demo_job(profile), example_job(profile)] if everything else []
     work += [larger_system_job(stage, run, retrain, engine) for stage, run in larger.items()]
     work += [solar_system_job(profile)] if everything else []
-    work += [extensions_job(runs, profile, work)] if everything else []
+    work += [extensions_job(runs, profile, work), noise_job(profile)] if everything else []
     return [*work, report_job(runs, profile, work)]
