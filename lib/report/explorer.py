@@ -48,7 +48,7 @@ def data(profile: str = "full") -> Json:
     systems = {name: found for name in SYSTEMS if (found := of_system(parse_system(name), profile))["messages"]}
     used = [name for name in SHOWN if any(name in one["messages"] for one in systems.values())]
     variants = {name: {"title": get_variant(name).title, "colour": palette.of_variant(name)} for name in used}
-    table = noise_maps.read(noise_maps.path_of(profile))
+    table = noise_maps.read(paths.noise_maps(profile))
     maps = [*of_noise_maps(table), *of_runs(profile)]
     exponents = EXPONENTS.round(2).tolist()
     return {"exponents": exponents, "systems": systems, "variants": variants, "maps": maps, "outcomes": palette.OUTCOMES}
