@@ -254,6 +254,13 @@ def undetermined(announcement: Announcement) -> list[str]:
     for name, one in announcement.properties.items():
         if one.get("scale") == "free":
             found.append(f"{name.capitalize()} was learned: only its ratios between bodies are known, its scale is free.")
+            values, errors = np.abs(one["values"]), np.nan_to_num(one["standard_errors"], nan=np.inf)
+            found += [
+                f"The {name} of body {body + 1} is not determined"
+                + (f": its size is at most {bound:.3g}." if bound < np.inf else ".")
+                for body, bound in enumerate(values + 2 * errors)
+                if errors[body] > 0.5 * values[body]
+            ]
     if announcement.frame != "inertial":
         found.append(f"Accelerations are known only up to a vector common to all bodies: {announcement.frame} moves too.")
     if not announcement.announced:

@@ -174,9 +174,18 @@ def robust_weight(residual: np.ndarray) -> np.ndarray:
 
 def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS) -> Fit:
     """A law's constants with the least robust squares of residuals in units of `deviation` [rows]."""
+    return thresholds_moved(fit_in_place(law, evidence, deviation, evaluations), evidence, deviation, evaluations)
+
+
+def fit_in_place(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS) -> Fit:
+    """The same with thresholds where they are."""
     family = law if isinstance(law, Family) else Family(law)
-    found = _descended(family, evidence, deviation, family.start, evaluations)
-    for k in np.flatnonzero(family.thresholds):
+    return _descended(family, evidence, deviation, family.start, evaluations)
+
+
+def thresholds_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS) -> Fit:
+    """The fit with its thresholds, if it has any, moved to where they fit best."""
+    for k in np.flatnonzero(found.family.thresholds):
         found = _threshold_moved(found, evidence, deviation, k, evaluations)
     return found
 

@@ -20,6 +20,8 @@ EQUAL = 1e-3
 """Constants are tried as one if they differ by this part of them, or by `ERRORS` standard errors."""
 BOUNDLESS = 1e9
 """Size of a constant that may as well have no bound."""
+SPLIT = 1e-9
+"""Part of themselves by which constants differ that were one."""
 WEAK = 6.0
 """A constant is tried as zero if it is within so many standard errors of it."""
 
@@ -86,6 +88,19 @@ def joined(fit: Fit) -> Iterator[Law]:
         variance = fit.covariance[i, i] + fit.covariance[j, j] - 2 * sign * fit.covariance[i, j]
         if abs(one - sign * other) <= max(ERRORS * np.sqrt(max(variance, 0.0)), EQUAL * abs(one)):
             yield rebuilt(family, known | {family.symbols[j]: sign * known[family.symbols[i]]})
+
+
+def with_own_constants(law: Law) -> Law:
+    """The law with a constant of its own in each place where one stands, each a very little off."""
+    count = itertools.count(1)
+
+    def own(form: sympy.Basic) -> sympy.Basic:
+        if isinstance(form, sympy.Float):
+            return form * (1 + SPLIT * next(count))
+        return form.func(*map(own, form.args)) if form.args else form
+
+    radial, transverse, *single = map(own, (law.radial, law.transverse, *law.single))
+    return replace(law, radial=radial, transverse=transverse, single=tuple(single))
 
 
 def softened(fit: Fit) -> Iterator[Law]:
