@@ -36,7 +36,7 @@ def test_every_rendered_notebook_and_every_module_has_a_page(pages):
     rendered = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "outputs").rglob("*.ipynb")}
     modules = {path.parent if path.name == "__init__.py" else path.with_suffix("") for path in (ROOT / "lib").rglob("*.py")}
     assert len(modules) > 50
-    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", *SORTABLE} <= names
+    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", "explorer", *SORTABLE} <= names
 
 
 def test_no_link_leads_nowhere(pages):
@@ -79,6 +79,10 @@ def test_every_page_opens_with_its_images_and_formulae(pages):
             formulae += found.pop("formulae")
             amiss += [(str(file.relative_to(root)), what, cases) for what, cases in found.items() if cases]
         assert amiss == [] and formulae > 100
+
+        page.goto((root / "explorer.html").as_uri())
+        page.get_by_label("exponent k").press("End")
+        assert "k = 1.5" in page.locator("#play-told").inner_text()
 
         page.goto((root / "table.html").as_uri())
         column = "td:nth-child(4):visible"
