@@ -74,15 +74,16 @@ def formula_lines(announcement: Announcement) -> list[str]:
     total = " + ".join([*([total] if total else []), *([r"\mathbf s_1"] if single else [])]) or "0"
     lines = [f"{left} = {total}"]
     if law.radial != 0:
-        lines.append(f"F = {_latex(law.radial, constants)}")
+        lines.append(f"F = {latex(law.radial, constants)}")
     if law.transverse != 0:
-        lines.append(f"T = {_latex(law.transverse, constants)}")
+        lines.append(f"T = {latex(law.transverse, constants)}")
     if single:
-        lines += [f"s_{axis} = {_latex(one, constants)}" for axis, one in zip("xyz", law.single, strict=False)]
+        lines += [f"s_{axis} = {latex(one, constants)}" for axis, one in zip("xyz", law.single, strict=False)]
     return lines
 
 
-def _latex(expression: sympy.Expr, constants: Sequence[Constant]) -> str:
+def latex(expression: sympy.Expr, constants: Sequence[Constant]) -> str:
+    """An expression in LaTeX with standard errors in brackets."""
     found = told(expression, constants)
     names = {s: POWER.sub(r"\\cdot 10^{\1}", s.name) for s in found.free_symbols if s.name[:1].isdigit()}
     return sympy.latex(found, symbol_names=names)

@@ -103,7 +103,11 @@ class Family:
         """The law with such constants."""
         supply: Iterator[float] = iter(values)
         known = {symbol: sympy.Float(next(supply)) for symbol in self.symbols}
-        radial, transverse, *single = (form.xreplace(known) for form in self.forms)
+        return self.of_forms([form.xreplace(known) for form in self.forms])
+
+    def of_forms(self, forms: list[sympy.Expr]) -> Law:
+        """The law with other expressions, in the order of `forms`."""
+        radial, transverse, *single = forms
         return replace(self.law, radial=radial, transverse=transverse, single=tuple(single))
 
 
