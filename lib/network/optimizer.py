@@ -59,18 +59,13 @@ class Optimizer:
         self.on_gpu = device.type == "cuda"
         warnings.filterwarnings("ignore", ".*capturable=True.*")  # some steps are captured, some are not
         if hidden:
-            self.parts["muon"] = (self._muon(hidden, device), recipe.hidden_rate)
-        self.parts["adam"] = (torch.optim.Adam(others, fused=self.on_gpu, capturable=self.on_gpu), recipe.other_rate)
+            precision = torch.bfloat16 if has_bfloat16(device) else torch.float32
+            muon = StackedMuon(hidden, precision, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            self.parts["muon"] = (muon, recipe.hidden_rate)
+        self.parts["adam"] = (torch.optim.Adam(others, fused=True, capturable=self.on_gpu), recipe.other_rate)
         if self.on_gpu:  # tensors, which captured steps read each time
             for part, _ in self.parts.values():
                 part.param_groups[0]["lr"] = torch.zeros((), device=device)
-
-    def _muon(self, hidden: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
-        options = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
-        fast = has_bfloat16(device)
-        if fast and not self.on_gpu:
-            return torch.optim.Muon(hidden, **options)
-        return StackedMuon(hidden, torch.bfloat16 if fast else torch.float32, **options)
 
     def at(self, progress: float) -> None:
         """Set the rates to those after a fraction of training."""
