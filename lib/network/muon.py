@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lib.network.workers import HALVES, Workers
+
 
 def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
     """Matrices [matrices, rows, columns] with singular values brought near one, by Newton-Schulz steps of fifth order."""
@@ -36,10 +38,13 @@ def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], s
 class StackedMuon(torch.optim.Muon):
     """PyTorch's Muon, with Nesterov's momentum and the rate matched to Adam's; the rate may be a tensor."""
 
-    def __init__(self, params: list[Tensor], precision: torch.dtype = torch.float32, **options: Any) -> None:
-        """`precision`: that of the matrix products of the orthogonalization."""
+    def __init__(
+        self, params: list[Tensor], precision: torch.dtype = torch.float32, workers: Workers | None = None, **options: Any
+    ) -> None:
+        """`precision`: that of the matrix products of the orthogonalization, which workers share."""
         super().__init__(params, **options)
         self.precision = precision
+        self.workers = workers or Workers()
 
     @torch.no_grad()
     def step(self) -> None:
@@ -57,7 +62,9 @@ class StackedMuon(torch.optim.Muon):
                 torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
                 updates = torch.empty(len(weights), *shape, dtype=self.precision, device=weights[0].device)
                 torch._foreach_copy_(list(updates), torch._foreach_lerp(gradients, averages, group["momentum"]))
-                updates = orthogonalized(updates, group["ns_coefficients"], group["ns_steps"], group["eps"]).float()
+                options = [group[name] for name in ("ns_coefficients", "ns_steps", "eps")]
+                stacks = updates.chunk(1 if updates.is_cuda else HALVES)
+                updates = torch.cat(self.workers.map(lambda stack: orthogonalized(stack, *options), stacks)).float()  # noqa: B023
                 if group["weight_decay"]:
                     torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_sub_(weights, list(updates.mul_(0.2 * math.sqrt(max(shape)) * group["lr"])))
