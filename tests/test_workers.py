@@ -130,7 +130,3 @@ def test_slopes_of_halves_add_to_those_of_the_batch(graphs):
     )
     for one, other in zip(model.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6)
-
-
-def test_the_name_of_the_processor_is_said():
-    assert workers.processor()

@@ -8,7 +8,6 @@ operation, where sums may be cut otherwise: these may change the last bits of we
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import torch
 
 from lib.errors import InputError
 from lib.files import read_json, write_json
+from lib.physics.compilation import processor
 from lib.processors import processors
 
 log = logging.getLogger(__name__)
@@ -107,12 +107,3 @@ def recorded(path: Path) -> dict[str, list[int]]:
     except (InputError, OSError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def processor() -> str:
-    """Name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
