@@ -54,6 +54,11 @@ def checkpoint(run: Run) -> Path:
     return workspace(run.profile) / "build" / "checkpoints" / str(run.system) / f"{run.folder}.safetensors"
 
 
+def found_workers(profile: str) -> Path:
+    """By how many workers trainings were fastest on this machine; never tracked."""
+    return workspace(profile) / "build" / "workers.json"
+
+
 def trained_mark(run: Run) -> Path:
     """Written when a training ends; never tracked, it tells weights trained here from the released ones."""
     return checkpoint(run).with_suffix(".trained")
@@ -72,6 +77,11 @@ def outputs_of_system(system: System, profile: str) -> Path:
 def outputs(run: Run) -> Path:
     """Folder of a run's rendered notebooks and results."""
     return outputs_of_system(run.system, run.profile) / run.folder
+
+
+def without_network(profile: str) -> Path:
+    """What searches on raw inputs found, a row a system: the control of the appendix."""
+    return workspace(profile) / "outputs" / "without_network.csv"
 
 
 def outputs_of_data(name: str, profile: str) -> Path:

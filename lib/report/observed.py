@@ -19,7 +19,7 @@ from lib.observed.noise import noise_of
 from lib.observed.periodic import unwrapped
 from lib.observed.recording import Recording
 from lib.observed.rollout import Rollout
-from lib.report.plots import INK
+from lib.report.palette import INK
 from lib.selection.law import Announcement, Constant, Law, read_law
 from lib.selection.structure import Profile
 from lib.selection.terms import RADIAL, PairTerm
@@ -214,7 +214,8 @@ def residuals(found: HeldOut) -> Figure:
     grid = np.linspace(-5, 5, 61)
     axes[1].hist(np.clip(found.residual.ravel(), -5, 5), bins=grid, density=True, alpha=0.5, label="held out")
     axes[1].plot(grid, norm.pdf(grid), color=INK, linewidth=1, label="noise alone")
-    axes[1].set(xlabel="residual / standard deviation", yticks=[], title=f"χ² per component {found.chi_square:.3g}")
+    axes[1].set(xlabel="residual / standard deviation", ylabel="density", yticks=[])
+    axes[1].text(0.03, 0.92, f"χ² per component: {found.chi_square:.3g}", transform=axes[1].transAxes, fontsize=9)
     axes[1].legend(frameon=False)
     return figure
 
@@ -235,7 +236,7 @@ def rollouts(found: Sequence[Rollout], recording: Recording) -> Figure:
         below.semilogy(one.time[1:], np.maximum(one.distance[1:], 1e-300), color="C0")
         below.set(xlabel=_label("time", recording.time_unit))
     axes[0][0].set_ylabel(_label("y", recording.length_unit))
-    axes[1][0].set_ylabel("mean distance")
+    axes[1][0].set_ylabel(_label("mean distance", recording.length_unit))
     return figure
 
 
