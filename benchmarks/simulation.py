@@ -1,9 +1,11 @@
 """Simulation: throughput and energy error of each law, as ratios to the original's way of working.
 
     python -m benchmarks.simulation            # the table below and benchmarks/simulation.csv, .png
+    python -m benchmarks.simulation --diffrax  # against diffrax at equal error: benchmarks/simulation_diffrax.csv
 
 The baseline is the way of the paper's code: `jax.experimental.ode.odeint`, float32, jitted, one trajectory
-at a time in a Python loop. Both are timed without their compilation, which is counted beside it.
+at a time in a Python loop. Both are timed without their compilation, which is counted beside it. What one would write today
+is `jax.vmap` of `diffrax.diffeqsolve`, of the same order and in float64: all trajectories in one loop, until the last ends.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +34,8 @@ TOLERANCES = (TOLERANCE, 1e-5, 1e-9, 1e-11)
 """The first is the one that data sets are made with."""
 BASELINE_TOLERANCES = (1.4e-8, 1e-5, 1e-3)
 """The first is odeint's default, which the paper's code uses."""
+DIFFRAX_TOLERANCES = (1e-6, 1e-7, 1e-8, 1e-9)
+"""Around that at which its errors are ours."""
 REPEATS = 3
 """Timings of each, of which the median counts."""
 
@@ -70,6 +75,57 @@ def baseline(law: str, dim: int, initial: np.ndarray, times: np.ndarray, toleran
         seconds, found = timed(lambda: [np.asarray(one(s, c)) for s, c in zip(states, constants, strict=True)])
     fixed = np.broadcast_to(initial[:, None, :, 2 * dim :], (len(initial), len(times), initial.shape[1], 2))
     return compiling, seconds, np.concatenate([np.stack(found).astype(float), fixed], axis=-1)
+
+
+def vectorized(law: str, dim: int, initial: np.ndarray, times: np.ndarray, tolerance: float) -> tuple[float, np.ndarray]:
+    """Seconds for all trajectories by `jax.vmap(diffrax.diffeqsolve)`, compilation aside, and the trajectories."""
+    rate = derivative(law)
+    term = diffrax.ODETerm(lambda t, state, constants: rate(state, constants))
+    steps = diffrax.PIDController(rtol=tolerance, atol=tolerance)
+
+    @jax.jit
+    @jax.vmap
+    def solve(state: jax.Array, constants: jax.Array) -> jax.Array:
+        grid = jnp.asarray(times)
+        return diffrax.diffeqsolve(
+            *(term, diffrax.Dopri8(), grid[0], grid[-1], None, state, constants),
+            saveat=diffrax.SaveAt(ts=grid),
+            stepsize_controller=steps,
+            max_steps=100_000,
+            adjoint=diffrax.ForwardMode(),
+            throw=False,
+        ).ys
+
+    states, constants = initial[..., : 2 * dim], initial[..., 2 * dim :]
+    solve(states, constants).block_until_ready()
+    seconds, found = timed(lambda: np.asarray(solve(states, constants)))
+    fixed = np.broadcast_to(constants[:, None], (len(initial), len(times), *constants.shape[1:]))
+    return seconds, np.concatenate([found, fixed], axis=-1)
+
+
+def against_diffrax(name: str, count: int) -> dict[str, float | str]:
+    """Trajectories a second of ours at its working tolerance, and of diffrax at the tolerance that gives the same error."""
+    system = parse_system(name)
+    times = snapshot_times(system.law)
+    initial = initial_bodies(system.law, count, 4, system.dim, seed=0)
+    simulate(system.law, initial, times)
+    seconds, (bodies, _) = timed(lambda: simulate(system.law, initial, times))
+    ours = spread(system.law, times, bodies)
+    rates, errors = [], []
+    for tolerance in DIFFRAX_TOLERANCES:
+        spent, found = vectorized(system.law, system.dim, initial, times, tolerance)
+        rates.append(count / spent)
+        errors.append(spread(system.law, times, found))
+    at_equal = float(np.exp(np.interp(np.log(ours), np.log(errors[::-1]), np.log(rates[::-1]))))
+    return {
+        "system": name,
+        "trajectories": count,
+        "energy_error_95": ours,
+        "ours_per_second": count / seconds,
+        "diffrax_per_second_at_equal_error": at_equal,
+        "ratio": count / seconds / at_equal,
+        **{f"diffrax_error_at_{tolerance:g}": error for tolerance, error in zip(DIFFRAX_TOLERANCES, errors, strict=True)},
+    }
 
 
 def measure(name: str, count: int, baseline_count: int) -> list[dict[str, float | str]]:
@@ -129,8 +185,15 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=list(SIMULATED), choices=SIMULATED, metavar="SYSTEM")
     parser.add_argument("--count", type=int, default=10_000, help="trajectories of ours")
     parser.add_argument("--baseline-count", type=int, default=300, help="trajectories of the baseline")
+    parser.add_argument("--diffrax", action="store_true", help="against diffrax, of as many trajectories as the baseline")
     options = parser.parse_args()
     rows = []
+    if options.diffrax:
+        for name in options.systems:
+            rows.append(against_diffrax(name, options.baseline_count))
+            print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.3g"), flush=True)
+        write_text(HERE / "simulation_diffrax.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
+        return
     for name in options.systems:
         rows += measure(name, options.count, options.baseline_count)
         print(

@@ -183,7 +183,7 @@ def throughput(steps: int, repeats: int = 3) -> pd.DataFrame:
     peak = measure(lambda run, count: peak_rate(), 0)
     rows = [
         {
-            "device": "CPU" if device.type == "cpu" else describe(device),
+            "device": "CPU" if device.type == "cpu" else describe(device, threads),
             "variant": variant,
             "threads": threads,
             "original_graphs_per_second": original[variant, threads],

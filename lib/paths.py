@@ -54,6 +54,11 @@ def checkpoint(run: Run) -> Path:
     return workspace(run.profile) / "build" / "checkpoints" / str(run.system) / f"{run.folder}.safetensors"
 
 
+def found_workers(profile: str) -> Path:
+    """By how many workers trainings were fastest on this machine; never tracked."""
+    return workspace(profile) / "build" / "workers.json"
+
+
 def trained_mark(run: Run) -> Path:
     """Written when a training ends; never tracked, it tells weights trained here from the released ones."""
     return checkpoint(run).with_suffix(".trained")

@@ -1,9 +1,10 @@
 """Which rendered notebooks the tests execute again: `python tests/rendered.py [--all]` prints them,
 relative to the project.
 
-Without `--all` a sample: those of all runs together; one run of each variant, all on different systems; the simulations of
-these, and one of each further law; and the energies of one Hamiltonian network. Weights, verdicts and closed forms of
-every run are tested without its notebooks (`test_released.py`). The demo, which trains, and the larger systems, whose
+Without `--all` a sample: those of all runs together; one run of each variant, all on different systems, with the search
+of the first half; the simulations of these, and one of each further law; and the energies of one Hamiltonian network.
+Weights, verdicts and closed forms of every run are tested without its notebooks (`test_released.py`), and so is the search
+(`test_regression.py`), which takes minutes a run. The demo, which trains, and the larger systems, whose
 liquids are simulated anew, take ten minutes together: the smoke profile tests them.
 """
 
@@ -35,7 +36,9 @@ def sample(outputs: Path = OUTPUTS) -> list[Path]:
     seen = {parse_system(system.name).law for system in drawn}
     further = {law: system for system in systems if (law := parse_system(system.name).law) not in seen}
     energies = sorted(outputs.rglob("7_hamiltonian.ipynb"))[:1]
-    return [path for folder in (outputs, *drawn, *further.values(), *runs) for path in notebooks(folder)] + energies
+    searched = [run / "4_symbolic_regression.ipynb" for run in runs[len(runs) // 2 :]]
+    chosen = [path for folder in (outputs, *drawn, *further.values(), *runs) for path in notebooks(folder)] + energies
+    return [path for path in chosen if path not in searched]
 
 
 def everything(outputs: Path = OUTPUTS) -> list[Path]:

@@ -47,7 +47,10 @@ def test_every_stage_of_every_kind_of_run_and_then_nothing(whole):
     }
     assert table["test_loss_per_node"].between(0, 20, inclusive="neither").all()
     started = time.monotonic()
-    assert "Nothing to be done" in finished(batch(whole, "--retrain", *ASKED))
+    said = finished(batch(whole, "--retrain", *ASKED))
+    assert "Nothing to be done" in said
+    for run in runs:
+        assert re.search(rf"^{run}: .*acceleration of body 1|^{run}: no law is announced", said, re.MULTILINE)
     assert time.monotonic() - started < 60
 
 

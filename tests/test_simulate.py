@@ -1,5 +1,7 @@
 """The simulator against what is known exactly: conservation laws, symmetries, analytic orbits, SciPy."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,16 @@ from lib.physics.bodies import Bodies
 from lib.physics.datasets import make
 from lib.physics.integrate import integrate
 from lib.physics.laws import LAWS, M1, M2, NO_FIELD, Law, S, get_law, no_friction
-from lib.physics.simulate import accelerations, derivative, energy_error, initial_bodies, simulate, snapshot_times, total_energy
+from lib.physics.simulate import (
+    acceleration,
+    accelerations,
+    derivative,
+    energy_error,
+    initial_bodies,
+    simulate,
+    snapshot_times,
+    total_energy,
+)
 from lib.runs import System
 
 every_law = pytest.mark.parametrize("law", LAWS)
@@ -180,6 +191,20 @@ def test_every_law_takes_any_number_of_bodies(law, n):
     bodies = initial_bodies(law, 3, n, 3, seed=0)
     assert bodies.shape == (3, n, 8) and accelerations(law, bodies).shape == (3, n, 3)
     assert get_law(law).friction(n).shape == (n,) and np.isfinite(total_energy(law, bodies)).all()
+
+
+@pytest.mark.parametrize("law", ["r1", "own_length", "string_ball"])
+def test_pairs_taken_in_a_loop_give_what_pairs_written_out_give(law, monkeypatch):
+    bodies = np.moveaxis(initial_bodies(law, 20, 5, 2, seed=0), 0, -1)
+    written_out = jax.jit(partial(acceleration, get_law(law)))(bodies)
+    monkeypatch.setattr("lib.physics.simulate.UNROLLED", 0)
+    np.testing.assert_allclose(jax.jit(partial(acceleration, get_law(law)))(bodies), written_out, rtol=1e-9, atol=1e-9)
+
+
+def test_many_bodies_are_followed():
+    times = snapshot_times("spring")[:3]
+    bodies, solution = simulate("spring", initial_bodies("spring", 2, 40, 2, seed=0), times)
+    assert solution.complete.all() and energy_error("spring", times, bodies).max() < 1e-5
 
 
 @pytest.mark.parametrize(("law", "n"), [("r1", 2), ("damped_uneven", 9), ("string", 9)])

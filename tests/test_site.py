@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from lib.paths import ROOT
@@ -16,6 +17,7 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 TYPESET = "!window.MathJax || (MathJax.isReady && !MathJax.Hub.queue.running && !MathJax.Hub.queue.pending)"
 FONTS = re.compile(r"^about:blank$|/mathjax/fonts/HTML-CSS/TeX/")
 """Of the requests that fail: an empty font that MathJax tries on purpose, and fonts of text that it hides."""
+FORMULA = re.compile(r'<(?:div|span) class="math notranslate[^"]*">.*?</(?:div|span)>', re.DOTALL)
 FOUND = """({
     formulae: [...document.querySelectorAll('.math.notranslate')].length,
     bare: [...document.querySelectorAll('.math.notranslate')].filter(e => !e.querySelector('.MathJax')).map(e => e.textContent),
@@ -36,7 +38,7 @@ def test_every_rendered_notebook_and_every_module_has_a_page(pages):
     rendered = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "outputs").rglob("*.ipynb")}
     modules = {path.parent if path.name == "__init__.py" else path.with_suffix("") for path in (ROOT / "lib").rglob("*.py")}
     assert len(modules) > 50
-    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", *SORTABLE} <= names
+    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", "explorer", *SORTABLE} <= names
 
 
 def test_no_link_leads_nowhere(pages):
@@ -63,8 +65,32 @@ def test_the_api_says_what_the_docstrings_say(pages):
     assert "The edges whose true |f| is below its 95th percentile." in text
 
 
+def test_every_image_can_be_read(pages):
+    root, _ = pages
+    files = [file for file in root.rglob("*") if file.suffix in {".png", ".gif", ".jpg"}]
+    assert len(files) > 100
+    for file in files:
+        with Image.open(file) as image:
+            image.verify()
+
+
+def to_open(root: Path, made: list[Path]) -> list[Path]:
+    """A page of each kind, and all that have a formula which no page before them has."""
+    chosen, kinds, formulae = [], set(), set()
+    for page in made:
+        place = page.relative_to(root)
+        # pages of the library are alike, and so are those of one stage; each other page is a kind of its own
+        kind = "api" if place.parts[0] == "api" else place.stem if place.parts[0] == "outputs" else str(place)
+        found = set(FORMULA.findall(page.read_text(encoding="utf-8")))
+        if kind not in kinds or not found <= formulae:
+            chosen.append(page)
+        kinds.add(kind)
+        formulae |= found
+    return chosen
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
-def test_every_page_opens_with_its_images_and_formulae(pages):
+def test_pages_of_every_kind_open_and_every_formula_is_typeset(pages):
     root, made = pages
     amiss, formulae = [], 0
     with sync_playwright() as playwright:
@@ -72,13 +98,17 @@ def test_every_page_opens_with_its_images_and_formulae(pages):
         page = browser.new_page()
         page.on("pageerror", lambda error: amiss.append((page.url, str(error))))
         page.on("requestfailed", lambda request: FONTS.search(request.url) or amiss.append((page.url, request.url)))
-        for file in made:
+        for file in to_open(root, made):
             page.goto(file.as_uri())
             page.wait_for_function(TYPESET)
             found = page.evaluate(FOUND)
             formulae += found.pop("formulae")
             amiss += [(str(file.relative_to(root)), what, cases) for what, cases in found.items() if cases]
         assert amiss == [] and formulae > 100
+
+        page.goto((root / "explorer.html").as_uri())
+        page.get_by_label("exponent k").press("End")
+        assert "k = 1.5" in page.locator("#play-told").inner_text()
 
         page.goto((root / "table.html").as_uri())
         column = "td:nth-child(4):visible"

@@ -10,11 +10,10 @@ def pick_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def describe(device: torch.device) -> str:
-    """A device in words."""
+def describe(device: torch.device, threads: int) -> str:
+    """A device in words, a processor with the threads that are used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
     return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
 
 

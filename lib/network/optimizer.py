@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lib.network.device import has_bfloat16
 from lib.network.muon import StackedMuon
 from lib.network.recipe import Recipe
+from lib.network.workers import Workers
 from lib.registry import Registry
 
 Schedule = Callable[[float, float], float]
@@ -45,32 +46,28 @@ OPTIMIZERS: Registry[None] = Registry("optimizer", dict.fromkeys(("muon", "adam"
 class Optimizer:
     """A model's optimizers under a recipe's schedule."""
 
-    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
-        """Raises `InputError` for an unknown optimizer or schedule."""
+    def __init__(self, model: nn.Module, recipe: Recipe, workers: Workers | None = None) -> None:
+        """`workers` share its steps. Raises `InputError` for an unknown optimizer or schedule."""
         OPTIMIZERS.find(recipe.optimizer)
         named = list(model.named_parameters())
         names = {name for name, p in named if recipe.optimizer == "muon" and "hidden" in name and p.ndim == 2}
         hidden = [p for name, p in named if name in names]
         others = [p for name, p in named if name not in names]
-        self.recipe = recipe
+        self.recipe, self.workers = recipe, workers or Workers()
+        self.parameters = [p for _, p in named]
         self.schedule = SCHEDULES.find(recipe.schedule)
         self.parts: dict[str, tuple[torch.optim.Optimizer, float]] = {}
         device = others[0].device
         self.on_gpu = device.type == "cuda"
         warnings.filterwarnings("ignore", ".*capturable=True.*")  # some steps are captured, some are not
         if hidden:
-            self.parts["muon"] = (self._muon(hidden, device), recipe.hidden_rate)
-        self.parts["adam"] = (torch.optim.Adam(others, fused=self.on_gpu, capturable=self.on_gpu), recipe.other_rate)
+            precision = torch.bfloat16 if has_bfloat16(device) else torch.float32
+            muon = StackedMuon(hidden, precision, self.workers, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+            self.parts["muon"] = (muon, recipe.hidden_rate)
+        self.parts["adam"] = (torch.optim.Adam(others, fused=True, capturable=self.on_gpu), recipe.other_rate)
         if self.on_gpu:  # tensors, which captured steps read each time
             for part, _ in self.parts.values():
                 part.param_groups[0]["lr"] = torch.zeros((), device=device)
-
-    def _muon(self, hidden: list[nn.Parameter], device: torch.device) -> torch.optim.Optimizer:
-        options = {"weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
-        fast = has_bfloat16(device)
-        if fast and not self.on_gpu:
-            return torch.optim.Muon(hidden, **options)
-        return StackedMuon(hidden, torch.bfloat16 if fast else torch.float32, **options)
 
     def at(self, progress: float) -> None:
         """Set the rates to those after a fraction of training."""

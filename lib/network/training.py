@@ -4,12 +4,17 @@
 
 The penalty may change as training goes on; the best weights are those of the least objective under its last value.
 
+On processors the gradients of a batch are those of its halves, added in their order, which one or two workers compute
+(`lib.network.workers`): their number does not change the weights. Threads within PyTorch's operations can, in the last bits;
+the cards tell the device and all threads. Batches of many runs give each training one thread.
+
 Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed at a round's end
 draws what an uninterrupted one would have drawn, and ends, on processors, with the same weights.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
@@ -34,11 +39,12 @@ from lib.network.losses import Loss, get_loss, mae
 from lib.network.models import MessageNetwork
 from lib.network.monitor import Monitor, Silent
 from lib.network.optimizer import Optimizer
-from lib.network.problem import Problem
+from lib.network.problem import Batch, Problem, Task, halves
 from lib.network.recipe import Recipe
 from lib.network.replay import replayed
 from lib.network.snapshots import SNAPSHOTS
 from lib.network.weights import load, save
+from lib.network.workers import Workers, fastest
 from lib.runs import Run
 
 log = logging.getLogger(__name__)
@@ -47,6 +53,9 @@ ROUND = 100
 """Steps between two validations; also where a training can be resumed."""
 
 CHECKPOINT_SECONDS = 20.0
+
+MEASURED = 4
+"""Steps by which choices of workers are compared."""
 
 
 def step(
@@ -59,12 +68,29 @@ def step(
     noise: Tensor | None,
     penalty: float | Tensor = 1.0,
 ) -> Tensor:
-    """One step on a batch, with `forward` the model's `penalized`; the batch's loss per node before it."""
-    with torch.autocast(targets.device.type, torch.bfloat16, enabled=bfloat16):
-        predicted, regularizer = forward(inputs, noise)
-    (loss(predicted, targets) + penalty * regularizer).backward()
+    """One step on a batch, with `forward` the model's `penalized`; the batch's loss per node before it.
+
+    The objective, and so the regularizer, is the mean of those of the batch's halves.
+    """
+    graphs = len(targets)
+
+    def slopes(part: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        inputs, targets, noise = part
+        share = len(targets) / graphs
+        # each worker casts its own weights
+        with torch.autocast(targets.device.type, torch.bfloat16, enabled=bfloat16, cache_enabled=False):
+            predicted, regularizer = forward(inputs, noise)
+        objective = share * (loss(predicted, targets) + penalty * regularizer)
+        found = torch.autograd.grad(objective, optimizer.parameters, materialize_grads=True)
+        return share * mae(predicted.detach(), targets), found
+
+    losses, (total, *others) = zip(*optimizer.workers.map(slopes, halves(inputs, targets, noise)), strict=True)
+    for found in others:
+        torch._foreach_add_(total, found)
+    for parameter, gradient in zip(optimizer.parameters, total, strict=True):
+        parameter.grad = gradient
     optimizer.step()
-    return mae(predicted.detach(), targets)
+    return sum(losses)
 
 
 @torch.no_grad()
@@ -96,12 +122,16 @@ def compiled(function: Callable[..., Any], device: torch.device) -> Callable[...
 
 
 def train(
-    run: Run, recipe: Recipe | None = None, monitor: Monitor | None = None, problem: Problem = SNAPSHOTS
+    run: Run,
+    recipe: Recipe | None = None,
+    monitor: Monitor | None = None,
+    problem: Problem = SNAPSHOTS,
+    workers: Workers | None = None,
 ) -> tuple[MessageNetwork, dict[str, Any]]:
     """Train a run, or go on with an interrupted training; write its weights and card, and what the monitor saw.
 
-    Returns the model in float32 on the CPU, and the card. Raises `FloatingPointError` with the
-    step at which a training diverged.
+    `workers`: the fastest within the job's share of processors if None. Returns the model in float32 on the CPU,
+    and the card. Raises `FloatingPointError` with the step at which a training diverged.
     """
     recipe, monitor = recipe or problem.recipe(run), monitor or Silent()
     loss = get_loss(recipe.loss)
@@ -111,8 +141,9 @@ def train(
     get_initialization(recipe.initialization)(model)
     model = model.to(device)
     schedule = model.variant.schedule
-    optimizer = Optimizer(model, recipe)
     task = problem.task(run, recipe, model, device)
+    workers = workers or _fastest_workers(run, recipe, model, task)
+    optimizer = Optimizer(model, recipe, workers)
     forward = compiled(model.penalized, device) if model.compiles else model.penalized
     take = partial(step, forward, loss, optimizer, recipe.bfloat16 and has_bfloat16(device))
     take = replayed(take, device) if model.replays else take
@@ -131,7 +162,7 @@ def train(
     started = saved = time.monotonic()
     before = progress.seconds
     bar = tqdm(total=steps * recipe.batch, initial=progress.step * recipe.batch, desc=str(run), unit="graph", unit_scale=True)
-    with bar, tracking.tracked(run, recipe, progress.tracking) as track:
+    with bar, workers.at_work(), tracking.tracked(run, recipe, progress.tracking) as track:
         while progress.step < steps:
             count = min(ROUND, steps - progress.step)
             total = torch.zeros((), device=device)
@@ -182,7 +213,7 @@ def train(
         "graphs_seen": steps * recipe.batch,
         "graphs_of_best": progress.best_graphs,
         "train_seconds": round(progress.seconds, 1),
-        "device": describe(device),
+        "device": describe(device, workers.count * workers.threads),
         **problem.test(run, model, device),
         "history": thin(progress.history),
     }
@@ -191,6 +222,24 @@ def train(
     card = save(model, run, card)
     write_text(paths.trained_mark(run), card["sha256"] + "\n")
     return model, card
+
+
+def _fastest_workers(run: Run, recipe: Recipe, model: MessageNetwork, task: Task) -> Workers:
+    """The fastest workers for a training, by steps of copies of its model."""
+    batches = list(task.batches(0, MEASURED))
+    if batches[0][1].is_cuda:
+        return Workers()
+
+    def take(workers: Workers) -> None:
+        copied = copy.deepcopy(model)
+        optimizer = Optimizer(copied, recipe, workers)
+        optimizer.at(0.5)
+        for batch in batches:
+            step(copied.penalized, get_loss(recipe.loss), optimizer, recipe.bfloat16 and has_bfloat16(pick_device()), *batch)
+
+    parameters = sum(p.numel() for p in model.parameters())
+    shapes = f"{run.variant}, {parameters} parameters, batch {recipe.batch}, targets {list(batches[0][1].shape)}"
+    return fastest(take, len(halves(*batches[0])), shapes, paths.found_workers(run.profile))
 
 
 def thin(history: list[dict[str, float]], points: int = 60) -> list[dict[str, float]]:

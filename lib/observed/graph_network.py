@@ -22,6 +22,7 @@ from lib.network.neighbourhoods import Neighbourhoods, NeighbourNetwork
 from lib.network.problem import Batch, Task
 from lib.network.recipe import Recipe
 from lib.network.variants import get_variant
+from lib.network.workers import Workers
 from lib.profiles import get_profile
 from lib.runs import Run, System
 from lib.selection.evidence import Evidence
@@ -64,12 +65,8 @@ def held_out_error(evidence: Evidence, variant: str, name: str, profile: str) ->
     sample = evidence.sample(EDGES, 3)
     problem = Measured(sample, sample.folds(FOLDS))
     run = Run(System(f"data/{name}", evidence.motion.dim), variant, 0, profile)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the budget is reckoned; two on a busy machine wait for each other
-    try:
-        model, card = training.train(run, problem=problem)
-    finally:
-        torch.set_num_threads(threads)
+    # one thread, as the budget is reckoned
+    model, card = training.train(run, problem=problem, workers=Workers())
     rows = np.flatnonzero(np.isin(problem.fold, TEST))
     squares = np.zeros(2)
     for part in np.array_split(rows, max(len(rows) // MOST_VALIDATED, 1)):

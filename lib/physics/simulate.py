@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import jax
@@ -33,6 +33,13 @@ def snapshot_times(law_name: str, dt: float | None = None) -> np.ndarray:
     return np.arange(0, STEPS, EVERY) * (get_law(law_name).dt if dt is None else dt)
 
 
+UNROLLED = 8
+"""Offsets that a program has one after the other; more would take minutes to compile, and are taken in a loop."""
+
+Ends = Callable[[Array], Array]
+"""Of an array of bodies [n, ...], the first or the second bodies of some pairs [pairs, ...]."""
+
+
 def check(n: int, dim: int, dt: float | None) -> None:
     """Raise `InputError` unless there are two bodies or more, in 2D or 3D, and time runs forward."""
     if n < 2:
@@ -45,10 +52,30 @@ def check(n: int, dim: int, dt: float | None) -> None:
 
 def potential_energy(law: Law, x: Array, q: Array, m: Array) -> Array:
     """Potential energy [...] of bodies at x [n, dim, ...] with charges q and masses m [n, ...]."""
-    energy = law.field.energy(x, m).sum(axis=0)
-    for k in law.offsets(len(m)):
-        energy += law.potential(softened(x[:-k], x[k:]), m[:-k], m[k:], q[:-k], q[k:]).sum(axis=0)
-    return energy
+
+    def of_pairs(a: Ends, b: Ends) -> Iterator[Array]:
+        yield law.potential(softened(a(x), b(x)), a(m), b(m), a(q), b(q))
+
+    return _sum_over_pairs(law, law.field.energy(x, m).sum(axis=0), len(m), of_pairs)
+
+
+def _sum_over_pairs(law: Law, energy: Array, n: int, of_pairs: Callable[[Ends, Ends], Iterator[Array]]) -> Array:
+    """An energy [...], and to it the sum over the law's pairs of n bodies of what `of_pairs` gives, each [pairs, ...]."""
+    offsets = law.offsets(n)
+    if len(offsets) <= UNROLLED:
+        for k in offsets:
+            for energies in of_pairs(lambda bodies, k=k: bodies[:-k], lambda bodies, k=k: bodies[k:]):
+                energy += energies.sum(axis=0)
+        return energy
+
+    def add(energy: Array, k: Array) -> tuple[Array, None]:
+        within = jnp.arange(n) + k < n  # beyond the last body others begin again
+        for energies in of_pairs(lambda bodies: bodies, lambda bodies: jnp.roll(bodies, -k, axis=0)):
+            energy += jnp.where(within.reshape(n, *[1] * energy.ndim), energies, 0.0).sum(axis=0)
+        return energy, None
+
+    # what a slope needs is computed again, not kept for each offset
+    return jax.lax.scan(jax.checkpoint(add), energy, jnp.asarray(offsets))[0]
 
 
 def softened(receiver: Array, sender: Array) -> Array:
@@ -61,11 +88,12 @@ def one_sided_energy(law: Law, x: Array, others: Array, q: Array, m: Array) -> A
     energy = jnp.zeros(x.shape[2:])
     if law.one_sided is None:
         return energy
-    for k in law.offsets(len(m)):
-        first, second = slice(None, -k), slice(k, None)
+
+    def of_pairs(first: Ends, second: Ends) -> Iterator[Array]:
         for a, b in ((first, second), (second, first)):
-            energy += law.one_sided(softened(x[a], others[b]), m[a], m[b], q[a], q[b]).sum(axis=0)
-    return energy
+            yield law.one_sided(softened(a(x), b(others)), a(m), b(m), a(q), b(q))
+
+    return _sum_over_pairs(law, energy, len(m), of_pairs)
 
 
 def _columns(bodies: Array) -> tuple[Array, Array, Array, Array]:

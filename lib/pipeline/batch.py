@@ -185,17 +185,21 @@ def summary_of_data(options: argparse.Namespace) -> str:
 
 
 def summary(options: argparse.Namespace) -> str:
-    """The main results, a line a run."""
-    table = pd.read_csv(paths.results(options.profile), keep_default_na=False)
+    """The main results: the law that is announced of each run, with error bars, and below them figures, a line a run."""
+    from lib.report import observed
+
     runs = select(options.only, options.profile)
+    laws = [f"{run}: {observed.summary(read_json(paths.outputs(run) / LAW))[0]}" for run in runs]
+    table = pd.read_csv(paths.results(options.profile), keep_default_na=False)
     rows = table[
         [
             (s, v, k) in {(str(r.system), r.variant, r.seed) for r in runs}
             for s, v, k in zip(table["system"], table["variant"], table["seed"], strict=True)
         ]
     ]
-    columns = ["system", "variant", "seed", "test_loss_per_node", "r2_force", "r2_acceleration", "recovered", "gauge"]
-    return rows[columns].to_string(index=False, float_format="%.4f")
+    columns = ["system", "variant", "seed", "announced", "test_loss_per_node"]
+    columns += ["r2_force", "r2_acceleration", "recovered", "gauge"]
+    return "\n".join([*laws, "", rows[columns].to_string(index=False, float_format="%.4f")])
 
 
 def make_site(cores: int) -> int:

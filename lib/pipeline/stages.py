@@ -138,16 +138,19 @@ def energies_job(run: Run, engine: str, runs: list[Run]) -> Job:
 
 def larger_system_job(stage: str, run: Run, retrain: bool, engine: str) -> Job:
     """Stages 8 and 9, each of which simulates or fetches, learns and distils a larger system in one notebook."""
-    trains = retrain or not paths.weights(run).exists()
+    trains, folder = retrain or not paths.weights(run).exists(), paths.outputs(run)
     return Job(
         stage,
         str(run),
-        paths.outputs(run) / f"{stage}.ipynb",
+        folder / f"{stage}.ipynb",
         {"variant": run.variant, "seed": run.seed, "profile": run.profile, "engine": engine},
         [] if trains else weights(run),
-        [paths.outputs(run) / LARGER_PART, *([*weights(run), paths.trained_mark(run)] if trains else [])],
+        [
+            *(paths.outputs(run) / name for name in (LARGER_PART, LAW)),
+            *([*weights(run), paths.trained_mark(run)] if trains else []),
+        ],
         memory=3_000,
-        seconds=60,
+        seconds=120,
     )
 
 

@@ -15,6 +15,7 @@ from lib import paths
 from lib.network.catalogue import LARGER, parse_run
 from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
+from lib.report import explorer
 from lib.report.repository import owner_and_name
 from lib.report.results import data_sets, simulated
 from lib.report.sortable import SORTABLE, as_html
@@ -29,6 +30,22 @@ NOTEBOOK = re.compile(r"(?<=\]\()((?:\.\./)*)notebooks/(\w+)\.ipynb(?=[)#])")
 """A link to a notebook, from any depth."""
 FIRST_RUNS = ("spring-2d/reciprocal", "spring-2d/hamiltonian", "spring-2d")
 """Folders below `outputs/` whose rendering of a notebook stands for it, where it has several."""
+LINKED = ("`build/site/explorer.html`", "[figures to play with](../explorer.md)")
+"""A page of the site as the demo names it, and the link that stands for it there."""
+
+EXPLORER = """# Figures to play with
+
+A network learns accelerations and never sees a force. Its messages hold the force $f$ only up to a gauge, a factor that
+depends on the receiver: $m^{-k} f$ is the force for $k = 0$ and the acceleration for $k = 1$. Drag $k$. Where the points lie on
+the line, the messages are $m^{-k} f$, up to a linear combination of its components.
+
+```{raw} html
+:file: explorer.html
+```
+
+The [demo](outputs/0_demo.ipynb) goes the whole way from bodies to a law; [the table](table.md) has every run.
+"""
+"""The page of `lib.report.explorer`."""
 
 
 def renderings(outputs: Path) -> dict[str, str]:
@@ -65,6 +82,8 @@ def stage(source: Path) -> None:
         shutil.copytree(paths.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "conf.py"))
     for page in source.rglob("*.ipynb"):
         page.write_text(BADGE.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
+    demo = source / "outputs" / "0_demo.ipynb"
+    demo.write_text(demo.read_text(encoding="utf-8").replace(*LINKED), encoding="utf-8")
     for page in (source / "docs").glob("*.md"):
         page.write_text(as_page(page.read_text(encoding="utf-8")), encoding="utf-8")
     for name in ("CITATION.cff", "CONTRIBUTING.md", "LICENSE", "docs/conf.py"):
@@ -78,6 +97,8 @@ def stage(source: Path) -> None:
             f"# {one.title}\n\nA click on a heading sorts. {one.text}\n\n```{{raw}} html\n:file: {name}.html\n```\n",
             encoding="utf-8",
         )
+    (source / "explorer.html").write_text(explorer.html(explorer.data()), encoding="utf-8")
+    (source / "explorer.md").write_text(EXPLORER, encoding="utf-8")
     larger = {str(run.system) for run in LARGER.values()}
     runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples() if row.system not in larger]
     systems = list(dict.fromkeys([*(str(run.system) for run in runs), *map(str, simulated(OUTPUTS))]))
@@ -85,7 +106,7 @@ def stage(source: Path) -> None:
         (source / f"{system}.md").write_text(_of_system(system, [r for r in runs if str(r.system) == system]), encoding="utf-8")
     (source / "index.md").write_text(
         as_page((paths.ROOT / "README.md").read_text(encoding="utf-8"))
-        + _contents("Results", {"Index": "outputs/README", **_overviews()})
+        + _contents("Results", {"Figures to play with": "explorer", "Index": "outputs/README", **_overviews()})
         + _contents("Sortable tables", {one.title: name for name, one in SORTABLE.items()})
         + _contents("Pages", _pages())
         + _contents("Data", _data_sets())

@@ -14,7 +14,7 @@ from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose, noise, score, shortened
 from lib.selection.evidence import Evidence
-from lib.selection.fitting import Family, Fit, fit, threshold_range
+from lib.selection.fitting import Family, Fit, fit
 from lib.selection.law import Announcement, Constant, Law
 from lib.selection.moves import exponents, with_own_constants
 from lib.selection.structure import Basis, Dictionary, Structure, every_term, refined, search
@@ -126,11 +126,7 @@ def verdict(
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
     ties = [one for one in ties if not is_one_structure(best.fit, one.fit, evidence, deviation)]
     frequency = bootstrap.wins([one.told for one in rivals], [one.length for one in rivals])[0]
-    errors = bootstrap.standard_errors(best.told)
-    values = best.told.constants.copy()
-    for k in np.flatnonzero(best.fit.family.thresholds):
-        low, high = threshold_range(best.fit, evidence, deviation, k)
-        values[k], errors[k] = (low + high) / 2, (high - low) / 2
+    values, errors = bootstrap.constants(best.told, best.fit, evidence, deviation)
     law, constants = presented(best.told.family.with_constants(values), errors)
     left = checks.residuals(best.fit, evidence, list(dictionary.terms))
     prediction, _ = best.fit.family.predict(evidence, best.fit.constants)

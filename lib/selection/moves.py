@@ -28,8 +28,7 @@ WEAK = 6.0
 
 def rebuilt(family: Family, values: dict[sympy.Symbol, sympy.Expr]) -> Law:
     """The law with expressions in place of its constants."""
-    radial, transverse, *single = (_at_positive_distances(form.xreplace(values)) for form in family.forms)
-    return replace(family.law, radial=radial, transverse=transverse, single=tuple(single))
+    return family.of_forms([_at_positive_distances(form.xreplace(values)) for form in family.forms])
 
 
 def _at_positive_distances(form: sympy.Expr) -> sympy.Expr:
@@ -70,12 +69,13 @@ def shorter(fit: Fit) -> Iterator[Law]:
 
 def _at_infinity(family: Family, known: dict[sympy.Symbol, sympy.Expr], symbol: sympy.Symbol, value: float) -> Iterator[Law]:
     """The law where a constant has no bound, if it has a limit there."""
-    law = rebuilt(family, {one: number for one, number in known.items() if one != symbol})
+    rest = {one: number for one, number in known.items() if one != symbol}
+    first, second, *others = (_at_positive_distances(form.xreplace(rest)) for form in family.forms)
     try:
-        forms = [sympy.limit(form, symbol, sympy.oo if value > 0 else -sympy.oo) for form in (law.radial, law.transverse)]
+        limits = [sympy.limit(form, symbol, sympy.oo if value > 0 else -sympy.oo) for form in (first, second)]
     except (NotImplementedError, ValueError, TypeError):
         return
-    yield replace(law, radial=forms[0], transverse=forms[1], single=tuple(one.xreplace(known) for one in law.single))
+    yield family.of_forms([*limits, *(form.xreplace(known) for form in others)])
 
 
 def joined(fit: Fit) -> Iterator[Law]:
