@@ -79,6 +79,11 @@ def outputs(run: Run) -> Path:
     return outputs_of_system(run.system, run.profile) / run.folder
 
 
+def without_network(profile: str) -> Path:
+    """What searches on raw inputs found, a row a system: the control of the appendix."""
+    return workspace(profile) / "outputs" / "without_network.csv"
+
+
 def outputs_of_data(name: str, profile: str) -> Path:
     """Folder of a user's data set: its rendered notebook and the record of its law."""
     return workspace(profile) / "outputs" / "data" / name
@@ -93,3 +98,8 @@ def of_user(path: str, profile: str) -> Path:
 def results(profile: str) -> Path:
     """The table of all runs, one row a run."""
     return workspace(profile) / "outputs" / "results.csv"
+
+
+def noise_maps(profile: str) -> Path:
+    """The table of what is announced under noise, one row a measurement."""
+    return workspace(profile) / "outputs" / "noise_maps.csv"

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from lib.files import read_json
 
 Allowed = Callable[[Any, Any], bool]
@@ -54,7 +52,6 @@ FIGURES: dict[str, dict[str, dict[str, Allowed]]] = {
         "verdict.json": {"recovered": equal},
         "closed_form.json": {r"closed_form_test_loss_per_node|settings\..*\.closed form": negligible_where_it_was(1e-4)},
     },
-    "5_extensions": {"without_network.csv": {r".*\.unexplained": within(0.1)}},
     "7_hamiltonian": {
         "potential.json": {"potential_recovered": equal, r"r2_potential|r2_pair_force_trimmed|scale": within(0.005)}
     },
@@ -85,14 +82,6 @@ FIGURES: dict[str, dict[str, dict[str, Allowed]]] = {
 """By stage and file: patterns of the names of figures, nested ones with a dot between."""
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Figures of a JSON file, or of a table whose first column names its rows, by their names."""
-    if path.suffix == ".csv":
-        table = pd.read_csv(path, index_col=0)
-        return {f"{row}.{column}": table.loc[row, column] for row in table.index for column in table.columns}
-    return flat(read_json(path))
-
-
 def flat(nested: dict[str, Any], before: str = "") -> dict[str, Any]:
     """The leaves of nested dictionaries by their names, with a dot between."""
     found = {}
@@ -108,7 +97,7 @@ def differences(stage: str, executed: Path, released: Path) -> list[str]:
         if not (executed / name).exists():
             lines.append(f"{name} was not written")
             continue
-        found, true = read(executed / name), read(released / name)
+        found, true = flat(read_json(executed / name)), flat(read_json(released / name))
         for pattern, allowed in tolerances.items():
             keys = [key for key in true if re.fullmatch(pattern, key)]
             if not keys:

@@ -4,18 +4,22 @@ import builtins
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+import sympy
 import torch
 
 from lib import paths
 from lib.distillation.expressions import parse
 from lib.errors import InputError
-from lib.many_body import argon, argon_force, halos
+from lib.many_body import argon, argon_force, argon_law, halos
 from lib.network import checkpoints, training, weights
 from lib.network.models import drawn
 from lib.network.neighbourhoods import Neighbourhoods
 from lib.network.recipe import Recipe
 from lib.profiles import get_profile
+from lib.selection.fitting import fit
+from lib.selection.law import Law, read_law
 
 STATE = argon.State(200.0)
 SETTLING = get_profile("full").settling
@@ -105,12 +109,53 @@ def test_the_network_agrees_with_explicit_loops(liquid, name):
 )
 def test_the_verdict_takes_the_6_12_force_refitted_and_no_impostors(liquid, text, recovered):
     seen = argon.sample(liquid, np.random.default_rng(3), 300)
-    fitted = argon_force.refitted(parse(text, argon_force.NAMES), seen)
+    evidence = argon_law.evidence_of(seen, np.arange(300))
+    fitted = fit(Law(3, parse(text, argon_force.NAMES)), evidence, np.full(300, 0.1)).law.radial
     found = argon_force.judge(fitted, seen)
     assert found.recovered == recovered
     if recovered:
         assert found.epsilon == pytest.approx(argon.EPSILON, rel=0.01) and found.sigma == pytest.approx(argon.SIGMA, rel=0.01)
         np.testing.assert_allclose(argon_force.net_forces(fitted, seen), seen.targets, atol=0.05)
+
+
+def test_a_law_predicts_net_forces_of_neighbourhoods(liquid):
+    seen = argon.sample(liquid, np.random.default_rng(6), 50)
+    evidence = argon_law.evidence_of(seen, np.arange(50))
+    law = Law(3, argon.radial_force(sympy.Symbol("r", real=True)))
+    np.testing.assert_allclose(evidence.average @ law.rates(evidence.motion), evidence.target, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(evidence.target, seen.targets)
+    assert (evidence.group == np.arange(50)).all()
+
+
+FRONT = pd.DataFrame({"expression": ["0.01*dx", "0.3 - 0.05*r", "1.2e8/r**12.9 - 3.7e4/r**7.05 + 0.001 + 1e-4*dy"]})
+
+
+def announced(liquid):
+    model = argon.PROBLEM.network(argon.PROBLEM.run("bottleneck", 0, "smoke"))
+    return argon_law.announced(FRONT, model, liquid, np.random.default_rng(7), 150)
+
+
+def test_the_announced_law_is_the_6_12_force_which_nothing_was_told(liquid, monkeypatch):
+    def asked(*_):
+        raise AssertionError("the law was asked for")
+
+    for name in ("radial_force", "energy", "pair_force", "net_forces"):
+        monkeypatch.setattr(argon, name, asked)
+    found = announced(liquid)
+    monkeypatch.undo()
+    assert found.announced, found.reason
+    assert found.held_out_error["law"] < 1e-4 < found.held_out_error["network"]
+    law = read_law(found.record()).radial
+    assert {abs(power.exp) for power in law.atoms(sympy.Pow)} == {7, 13}
+    assert all(one.standard_error < 1e-4 * abs(one.value) for one in found.constants)
+    judged = argon_force.judge(law, argon.sample(liquid, np.random.default_rng(3), 300))
+    assert judged.recovered and judged.epsilon == pytest.approx(argon.EPSILON, rel=1e-3)
+
+
+def test_no_law_is_announced_of_forces_that_belong_to_other_atoms(liquid):
+    mixed = np.random.default_rng(0).permutation(liquid.forces.reshape(-1, 3)).reshape(liquid.forces.shape)
+    found = announced(replace(liquid, forces=mixed))
+    assert not found.announced and found.reason
 
 
 def test_a_force_that_is_not_the_same_in_all_directions_is_none(liquid):

@@ -24,6 +24,7 @@ from lib.pipeline.execute import literal
 from lib.pipeline.execute import main as execute
 from lib.pipeline.stages import jobs
 from lib.report.results import LARGER_PART, larger
+from lib.report.tables import APPENDIX
 
 RUNS = ["spring-2d/reciprocal", "spring-2d/hamiltonian", "charge-3d/kl"]
 """A run of every kind: messages that are as they come, slopes of energies or drawn, the last in another law and dimension."""
@@ -56,16 +57,26 @@ def test_every_stage_of_every_kind_of_run_and_then_nothing(whole):
 def test_only_what_is_asked_for_and_the_report(whole):
     stages = {job.stage for job in jobs(select(RUNS, "smoke"), "smoke")}
     assert stages == {path.stem for path in (whole / "outputs").rglob("*.ipynb")}
-    assert not stages & {"0_demo", "5_extensions", *LARGER}
+    assert not stages & {"0_demo", *APPENDIX, *LARGER}
 
 
-def test_extensions_compare_the_runs_of_a_workspace(whole, monkeypatch):
+@pytest.mark.parametrize("stage", APPENDIX)
+def test_the_appendix_compares_the_runs_of_a_workspace(stage, whole, monkeypatch):
     monkeypatch.setenv("WORKSPACE", str(whole))
-    rendered = whole / "build" / "5_extensions.ipynb"
-    monkeypatch.setattr(sys, "argv", ["execute", "5_extensions", str(rendered), "profile=smoke"])
+    monkeypatch.setattr(sys, "argv", ["execute", stage, str(whole / "build" / f"{stage}.ipynb"), "profile=smoke"])
     assert execute() == 0
+
+
+def test_searches_without_a_network_are_made_where_they_are_missing(whole):
     control = pd.read_csv(whole / "outputs" / "without_network.csv")
     assert list(control["system"]) == ["spring-2d"] and control["unexplained"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("retrain", [False, True])
+def test_searches_without_a_network_are_kept_unless_all_is_made_anew(retrain):
+    job = {job.stage: job for job in jobs(select([]), "full", True, retrain)}["5d_what_the_network_contributes"]
+    control = paths.without_network("full")
+    assert (control in job.reads, control in job.outputs) == (not retrain, retrain)
 
 
 def test_what_a_checkout_brings_along_is_made_again(whole, tmp_path):

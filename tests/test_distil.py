@@ -83,6 +83,8 @@ def test_the_control_finds_a_law_that_is_short_without_a_network():
     front = without_network.search(trajectories(bodies=2, count=500), 300, evaluations=100_000)
     assert front.table["loss"].min() < 1e-3
     assert front.evaluations == 100_000 and not front.interrupted
+    again = without_network.unexplained(front.table["expression"].iloc[-1], trajectories(bodies=2, count=500))
+    assert again < 1e-2 < 0.5 < without_network.unexplained("0.01*m1", trajectories(bodies=2, count=500))
 
 
 def test_the_control_is_drawn_alike_for_the_same_seed():

@@ -8,7 +8,7 @@ import sys
 
 import nbformat
 import pytest
-from figures import FIGURES, differences, read
+from figures import FIGURES, differences
 
 from lib.paths import ROOT
 
@@ -40,11 +40,6 @@ def test_a_figure_that_moved_is_named(stage, changed, tmp_path):
         (tmp_path / name).write_text(json.dumps(content | (changed if key in content else {})))
     (line,) = differences(stage, tmp_path, released)
     assert f"{key} is {changed[key]}" in line
-
-
-def test_a_table_is_read_by_rows_and_columns(tmp_path):
-    (tmp_path / "table.csv").write_text("system,unexplained,complexity\nspring-2d,0.5,7\n")
-    assert read(tmp_path / "table.csv") == {"spring-2d.unexplained": 0.5, "spring-2d.complexity": 7}
 
 
 @pytest.fixture

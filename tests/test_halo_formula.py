@@ -1,11 +1,13 @@
-"""The halos' formula: composed, fitted once more, and judged."""
+"""The halos' formula: composed, chosen, and judged."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.distillation.expressions import parse
-from lib.many_body import halo_formula, halos
+from lib.many_body import halo_choice, halo_formula, halos
 from lib.many_body.halo_formula import EDGE_NAMES, NODE_NAMES, HaloFormula
+from lib.selection.fitting import fit
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +25,42 @@ def test_training_never_sees_the_densest_fifth():
     assert usual.max() < dense.min()
 
 
-def test_constants_are_found_again_from_others(seen):
-    edge = parse("(1.1 + 0.4*m2)/(0.9 + (0.25*r)**1.8)", EDGE_NAMES)
-    node = parse("0.1 + s1/(1.0 + 0.02*s1 + 0.2*m1)", NODE_NAMES)
-    rough = HaloFormula(edge, node)
-    found = rough.fitted_to(seen)
-    error, before = (np.abs(formula(seen) - seen.targets[:, 0].numpy()).mean() for formula in (found, rough))
-    assert before > 0.1 and error < 1e-4
-    assert halo_formula.judge(found.edge, seen)[0]
+EDGES = ["0.3 - 0.01*r", "(1.1 + 0.4*m2)/(0.9 + (0.25*r)**1.8)", "(1.1 + 0.4*m2 + 0.001*v)/(0.9 + 0.06*r**2 + 0.001*m1)"]
+NODES = ["0.1*m1", "1.2*s1 + 0.1", "0.1 + 2*s1/(2.2 + 0.04*s1 + 0.4*m1)"]
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return halo_choice.densities("train", "smoke", 0, 400)[0]
+
+
+@pytest.fixture(scope="module")
+def chosen(evidence):
+    fronts = [pd.DataFrame({"expression": rows}) for rows in (EDGES, NODES)]
+    return halo_choice.choose(halo_choice.candidates(*fronts), evidence)
+
+
+def test_the_formula_is_chosen_and_a_network_that_predicts_better_is_told(evidence, chosen):
+    unseen, _ = halo_choice.densities("validation", "smoke", 0, 300)
+    true, rng = unseen.target[:, 0], np.random.default_rng(0)
+    found = halo_choice.verdict(*chosen[:1], evidence, chosen[1], unseen, true + 0.01 * rng.standard_normal(len(true)))
+    assert found.reason is None and found.held_out_error["formula"] < 1e-4
     dense = halos.draws("dense", "smoke")(np.random.default_rng(2), 300)
-    np.testing.assert_allclose(found(dense), dense.targets[:, 0], rtol=1e-2)
+    assert halo_formula.judge(found.formula.edge, dense)[0]
+    np.testing.assert_allclose(found.formula(dense), dense.targets[:, 0], rtol=1e-2)
+    assert all(one.standard_error < 1e-2 * abs(one.value) for one in found.constants)
+    assert found.record()["announced"] and found.record()["kind"] == "empirical formula"
+    withheld = halo_choice.verdict(chosen[0][-1:], evidence, chosen[1], unseen, true)
+    assert not withheld.record()["announced"] and withheld.reason
+
+
+def test_a_factor_that_edge_and_node_undo_is_taken_out(evidence):
+    redundant = HaloFormula(parse("(3.0 + 1.5*m2)/(2.0 + 0.08*r**2)", EDGE_NAMES), parse("0.4*s1 + 0.1", NODE_NAMES))
+    fitted = fit(halo_choice.HaloFamily(redundant), evidence, np.full(len(evidence.target), 0.1))
+    found = halo_choice.scaled(fitted, evidence, np.full(len(evidence.target), 0.1))
+    assert len(fitted.constants) - len(found.constants) == 2
+    predicted = [one.family.predict(evidence, one.constants)[0] for one in (fitted, found)]
+    np.testing.assert_allclose(*predicted, rtol=1e-4)
 
 
 def test_constants_are_told_in_the_planted_forms_own_units(seen):

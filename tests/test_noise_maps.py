@@ -46,8 +46,13 @@ def test_a_cell_is_filled_once(tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr(noise_maps, "judged", judged)
-    path = tmp_path / noise_maps.NAME
+    path = tmp_path / "maps.csv"
     assert len(list(fill(path, wanted[:1]))) == 1
     assert len(list(fill(path, wanted))) == 1
     assert asked == wanted
     assert list(read(path)["noise"]) == [0.0, 0.05]
+
+
+def test_short_profiles_fill_a_few_cells_of_the_same_map():
+    short, whole = noise_maps.cells("smoke"), noise_maps.cells("full")
+    assert 0 < len(short) < 5 and {one.system for one in short} < {one.system for one in whole}

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -28,6 +29,10 @@ SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RENDERED = sorted((ROOT / "outputs").rglob("[!.]*.ipynb"))
 COLAB_HAS = {"IPython", "filelock", "jax", "matplotlib", "nbformat", "numpy", "pandas", "safetensors", "scipy", "seaborn"}
 COLAB_HAS |= {"sklearn", "sympy", "threadpoolctl", "torch", "tqdm", "wandb"}
+
+
+EDITED = {"0_demo", "10_your_data"}
+"""Notebooks whose readers are asked to set parameters, which are therefore not folded."""
 
 
 @pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
@@ -63,10 +68,35 @@ def test_parameters_are_literals(notebook):
 
 
 def test_length_and_comparison_tags(notebook, request):
-    assert 15 <= len(notebook.cells) <= 30
-    tags = [cell.metadata.get("tags", []) for cell in notebook.cells if cell.cell_type == "code"]
-    assert all(tag in (["parameters"], ["nbval-check-output"], ["nbval-ignore-output"]) for tag in tags)
-    assert ["nbval-check-output"] in tags or request.node.callspec.id in FIGURES
+    assert 10 <= len(notebook.cells) <= 30
+    tags = [set(cell.metadata.get("tags", [])) - {"hide-input"} for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(tag in ({"parameters"}, {"nbval-check-output"}, {"nbval-ignore-output"}) for tag in tags)
+    assert {"nbval-check-output"} in tags or request.node.callspec.id in FIGURES
+
+
+def test_what_is_no_part_of_the_story_is_folded(notebook, request):
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    folded = [bool(cell.metadata.get("jupyter", {}).get("source_hidden")) for cell in code]
+    assert folded == ["hide-input" in cell.metadata.tags for cell in code]
+    told = dict(zip([cell.source for cell in code], folded, strict=True))
+    set_up = [source for source in told if "plots.style()" in source or "curl -fsSL" in source or "import version" in source]
+    assert len(set_up) == 3 and all(told[source] for source in set_up)
+    assert code[-1].source in set_up  # the last cell tells versions
+    (parameters,) = [told[cell.source] for cell in code if "parameters" in cell.metadata.tags]
+    assert parameters == (request.node.callspec.id not in EDITED)
+
+
+NUMBERED = re.compile(r"(?:\*\*Figure |^ +)(\d+)(?:\.\*\*|,$)", re.MULTILINE)
+"""A caption's number: in a text, or handed to `captioned` on a line of its own."""
+
+
+def test_every_figure_has_a_caption(notebook):
+    cells = notebook.cells
+    for place, cell in enumerate(cells):
+        if cell.cell_type == "code" and cell.source.endswith(";"):  # it draws, and hides what the call returns
+            assert next(below.source for below in cells[place:] if below.cell_type == "markdown").startswith("**Figure ")
+    numbers = [int(number) for cell in cells for number in NUMBERED.findall(cell.source)]
+    assert numbers == list(range(1, len(numbers) + 1)) and numbers
 
 
 def first_cell(notebook):
@@ -151,9 +181,14 @@ def test_another_address_is_written_wherever_the_old_one_stood(monkeypatch):
 def test_rendered_notebooks_are_complete_small_and_of_todays_source(path):
     rendered = nbformat.read(path, 4)
     source = nbformat.read(ROOT / "notebooks" / path.name, 4)
-    injected = [cell for cell in rendered.cells if "injected-parameters" in cell.metadata.get("tags", [])]
-    assert len(injected) == 1
-    assert [c.source for c in rendered.cells if c not in injected] == [c.source for c in source.cells]
+    (injected,) = [cell for cell in rendered.cells if "injected-parameters" in cell.metadata.get("tags", [])]
+    (parameters,) = [cell for cell in source.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert injected.metadata.get("jupyter") == parameters.metadata.get("jupyter")
+
+    def told(cells):
+        return [(c.source, c.metadata.get("jupyter"), c.metadata.get("tags", [])) for c in cells if c is not injected]
+
+    assert told(rendered.cells) == told(source.cells)
     code = [cell for cell in rendered.cells if cell.cell_type == "code"]
     assert not any(out.output_type == "error" for cell in code for out in cell.outputs)
     assert path.stat().st_size < 400_000

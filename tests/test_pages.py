@@ -7,6 +7,7 @@ import pytest
 
 from lib.paths import ROOT
 from lib.report import captions, pages, results, site, statements, tables
+from lib.report.sortable import SORTABLE
 
 README = ROOT / "README.md"
 LINES = 120
@@ -113,6 +114,16 @@ def test_a_link_to_a_notebook_leads_to_its_rendering():
     a, b, c = re.findall(r"\]\(([^)]+)\)", site.as_page(text))
     assert (a, b) == (rendered["10_your_data"], "../outputs/0_demo.ipynb")
     assert c.startswith("https://github.com/") and c.endswith("/blob/main/notebooks/12_none.ipynb")
+
+
+def test_sortable_tables_have_every_run_in_plain_words():
+    table = pd.read_csv(ROOT / "outputs" / "results.csv")
+    rows = {name: one.rows(table) for name, one in SORTABLE.items()}
+    distilled = table["recovered"].notna().sum()
+    assert len(rows["table"]) == len(rows["scores"]) == len(table)
+    assert len(rows["fronts"]) == distilled and not rows["fronts"]["expressions"].str.contains(r'[\[\]"]').any()
+    assert set(rows["beyond"].groupby(["system", "variant", "seed"]).size()) == {4}
+    assert rows["scores"]["paper's R²"].notna().sum() > 20
 
 
 def test_badges_are_words_on_the_site():

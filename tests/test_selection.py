@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import sympy
 
-from lib.observed.properties import recognize, strengths, with_learned
+from lib.observed.pair_strengths import pair_strengths
+from lib.observed.properties import recognize, with_learned
 from lib.observed.refinement import refine
 from lib.selection import bootstrap, checks
-from lib.selection.announce import Prepared, announce
+from lib.selection.announce import Prepared, announce, is_one_structure
 from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
 from lib.selection.choice import choose, relative_deviation
-from lib.selection.description_length import description_length
+from lib.selection.description_length import description_length, of_structure
 from lib.selection.fitting import Family, deviations, fit
 from lib.selection.law import read_law
 from lib.selection.moves import shorter
@@ -224,7 +225,7 @@ def learn(of, given, ties=None, noise=0.01):
     found = evidence(of, replace(states, ties=ties), noise, given)
     found = replace(found, motion=replace(found.motion, ties=None))
     known = MASSES if "mass" in given else None
-    return found, recognize(strengths(found), known)
+    return found, recognize(pair_strengths(found), known)
 
 
 def test_hidden_charges_are_learned_up_to_their_scale():
@@ -263,3 +264,17 @@ def test_what_is_centred_does_not_change_with_a_common_acceleration():
     one, other = (evidence(of, states, extra=extra).centred() for extra in (0.0, common))
     np.testing.assert_allclose(one.target, other.target, atol=1e-12)
     np.testing.assert_allclose(one.average @ of.rates(states), one.target, atol=1e-9)
+
+
+def test_formulas_that_differ_in_which_constants_are_equal_are_one_structure():
+    found = evidence(law("-2.0*r + 1.98"), motion(), 0.01)
+    deviation = np.full(len(found.target), 0.01)
+    own, shared, other = (fit(law(text), found, deviation) for text in ("-2.0*r + 1.9", "-2.0*r + 2.0", "-2.0*r**1.01 + 1.98"))
+    assert len(shared.constants) == 1 and shared.misfit.sum() > own.misfit.sum() + 5
+    assert is_one_structure(own, shared, found, deviation) and is_one_structure(shared, own, found, deviation)
+    assert not is_one_structure(own, other, found, deviation)
+
+
+def test_the_length_of_a_formula_counts_integers_of_any_size():
+    short, long = (of_structure([R * sympy.Integer(10) ** power]) for power in (1, 40))
+    assert long - short == pytest.approx(39 * np.log(10))

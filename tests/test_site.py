@@ -11,6 +11,7 @@ from playwright.sync_api import sync_playwright
 
 from lib.paths import ROOT
 from lib.report import site
+from lib.report.sortable import SORTABLE
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 TYPESET = "!window.MathJax || (MathJax.isReady && !MathJax.Hub.queue.running && !MathJax.Hub.queue.pending)"
@@ -37,7 +38,7 @@ def test_every_rendered_notebook_and_every_module_has_a_page(pages):
     rendered = {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / "outputs").rglob("*.ipynb")}
     modules = {path.parent if path.name == "__init__.py" else path.with_suffix("") for path in (ROOT / "lib").rglob("*.py")}
     assert len(modules) > 50
-    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", "table"} <= names
+    assert rendered | {f"api/{path.relative_to(ROOT)}/index" for path in modules} | {"index", "explorer", *SORTABLE} <= names
 
 
 def test_no_link_leads_nowhere(pages):
@@ -105,6 +106,10 @@ def test_pages_of_every_kind_open_and_every_formula_is_typeset(pages):
             amiss += [(str(file.relative_to(root)), what, cases) for what, cases in found.items() if cases]
         assert amiss == [] and formulae > 100
 
+        page.goto((root / "explorer.html").as_uri())
+        page.get_by_label("exponent k").press("End")
+        assert "k = 1.5" in page.locator("#play-told").inner_text()
+
         page.goto((root / "table.html").as_uri())
         column = "td:nth-child(4):visible"
         page.wait_for_selector(column)
@@ -112,6 +117,15 @@ def test_pages_of_every_kind_open_and_every_formula_is_typeset(pages):
         page.wait_for_selector("th[aria-sort=ascending]:visible")
         losses = [float(text) for text in page.locator(column).all_inner_texts()]
         assert len(losses) > 20 and losses == sorted(losses)
+        for name in SORTABLE:
+            page.goto((root / f"{name}.html").as_uri())
+            page.wait_for_selector("td:visible")
+            assert page.locator("tbody tr").count() > 20, name
+        page.goto((root / "outputs" / "6_report.html").as_uri())
+        set_up = page.locator("text=curl -fsSL").first
+        assert not set_up.is_visible()
+        page.locator("details summary").nth(1).click()
+        assert page.locator("details[open]").count() == 1
         browser.close()
 
 

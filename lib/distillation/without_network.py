@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 
+from lib.distillation.expressions import evaluate, parse
 from lib.distillation.regression import Front, regress
 from lib.messages.extraction import OUTLIER_QUANTILE
 from lib.physics.datasets import Trajectories
@@ -33,10 +34,24 @@ def search(
 ) -> Front:
     """The front for the first component of the first body's acceleration, from so many rows without the largest."""
     bodies, accelerations = trajectories.graphs()
-    size = np.linalg.norm(accelerations[:, 0], axis=-1)
-    usual = np.flatnonzero(size < np.quantile(size, OUTLIER_QUANTILE))
+    usual = _usual(accelerations)
     chosen = np.random.default_rng(seed).choice(usual, min(rows, len(usual)), replace=False)
     x, names = raw_inputs(bodies[chosen])
     return regress(
         x, accelerations[chosen, 0, :1], names, evaluations=evaluations, seed=seed, purpose="without network", stop=stop
     )[0]
+
+
+def unexplained(expression: str, trajectories: Trajectories) -> float:
+    """Fraction of the variance of the first body's first acceleration that an expression leaves, without the largest."""
+    bodies, accelerations = trajectories.graphs()
+    usual = _usual(accelerations)
+    x, names = raw_inputs(bodies[usual])
+    target = accelerations[usual, 0, 0]
+    return float(np.mean((evaluate(parse(expression, names), x, names) - target) ** 2) / target.var())
+
+
+def _usual(accelerations: np.ndarray) -> np.ndarray:
+    """Graphs [rows] without the largest accelerations [graphs, n, dim] of their first bodies."""
+    size = np.linalg.norm(accelerations[:, 0], axis=-1)
+    return np.flatnonzero(size < np.quantile(size, OUTLIER_QUANTILE))

@@ -9,14 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import sympy
 import torch
 from scipy.optimize import brentq
 
-from lib.distillation import refit
-from lib.distillation.expressions import evaluate, parse
-from lib.distillation.refit import Function
+from lib.distillation.expressions import evaluate
 from lib.distillation.unexplained import INSIDE, OUTSIDE, unexplained
 from lib.many_body import argon
 from lib.messages.extraction import linear_fit
@@ -75,19 +72,6 @@ def net_forces(expression: sympy.Expr, batch: Neighbourhoods) -> np.ndarray:
     return net
 
 
-def refitted(expression: sympy.Expr, batch: Neighbourhoods) -> sympy.Expr:
-    """The expression with its constants fitted once more, to net forces."""
-    x, targets, index = inputs(batch), batch.targets.numpy().astype(float), batch.index.numpy()
-    pair = Separations(x)
-
-    def residual(force: Function) -> np.ndarray:
-        net = np.zeros_like(targets)
-        np.add.at(net, index, np.nan_to_num(force(*x.T) / pair.r, posinf=1e6, neginf=-1e6)[:, None] * pair.separation)
-        return net - targets
-
-    return refit.refitted([expression], [NAMES], residual, scale=0.1)[0]
-
-
 @dataclass(frozen=True)
 class LiquidVerdict:
     """Whether an expression is the 6-12 force."""
@@ -134,16 +118,3 @@ def judge(expression: sympy.Expr, batch: Neighbourhoods) -> LiquidVerdict:
     inside = unexplained(here, argon.radial_force(r, epsilon, sigma), here.mean())
     outside = unexplained(there, argon.radial_force(nearer, epsilon, sigma)[:, None], there.mean())
     return LiquidVerdict(inside < INSIDE and outside < OUTSIDE, float(epsilon), float(sigma), inside, outside)
-
-
-def simplest_law(front: pd.DataFrame, batch: Neighbourhoods) -> tuple[sympy.Expr, LiquidVerdict]:
-    """The simplest expression of a front that, refitted, is a 6-12 force; the engine's choice if there is none."""
-    tried = [parse(text, NAMES) for text in front["expression"]]
-    for expression in tried:
-        if expression.has(sympy.Symbol("r", real=True)) and expression.atoms(sympy.Float):
-            fitted = refitted(expression, batch)
-            verdict = judge(fitted, batch)
-            if verdict.recovered:
-                return fitted, verdict
-    fitted = refitted(tried[int(np.argmax(front["chosen"]))], batch)
-    return fitted, judge(fitted, batch)

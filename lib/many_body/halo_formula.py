@@ -13,7 +13,6 @@ import torch
 from scipy.optimize import least_squares
 
 from lib.distillation.expressions import evaluate
-from lib.distillation.refit import Function, refitted
 from lib.distillation.unexplained import INSIDE, OUTSIDE, unexplained
 from lib.many_body import halos
 from lib.network.neighbourhoods import Neighbourhoods, NeighbourNetwork
@@ -95,17 +94,6 @@ class HaloFormula:
         """Overdensities [receivers]."""
         sums = np.bincount(batch.index, evaluate(self.edge, inputs(batch), EDGE_NAMES), len(batch.targets))
         return evaluate(self.node, np.column_stack([masses(batch), sums]), NODE_NAMES)
-
-    def fitted_to(self, batch: Neighbourhoods) -> HaloFormula:
-        """The formula with its constants fitted once more, together, to overdensities."""
-        x, mass, index = inputs(batch), masses(batch), batch.index.numpy()
-        true = batch.targets.squeeze(-1).numpy().astype(float)
-
-        def residual(edge: Function, node: Function) -> np.ndarray:
-            sent = np.broadcast_to(edge(*x.T), len(x))
-            return node(mass, np.bincount(index, sent, len(mass))) - true
-
-        return HaloFormula(*refitted([self.edge, self.node], [EDGE_NAMES, NODE_NAMES], residual, scale=0.1))
 
 
 def judge(edge: sympy.Expr, batch: Neighbourhoods) -> tuple[bool, float, float]:

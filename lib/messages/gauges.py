@@ -81,6 +81,12 @@ def _receiver_features(basis: Basis, mass: np.ndarray, charge: np.ndarray) -> np
     return np.concatenate([splines, splines * charge[:, None]], axis=1)
 
 
+def sign(gauge: np.ndarray, charge: np.ndarray) -> float:
+    """A number of the sign of a gauge [edges]: its mean's or, where it changes sign with the receiver's charge [edges], the
+    sign that it has for positive charges. A gauge's sign is free, since it goes with that of A."""
+    return max(gauge.mean(), (gauge * charge).mean() / (np.sqrt((charge**2).mean()) or 1.0), key=abs)
+
+
 def gauge_fit(mass: np.ndarray, charge: np.ndarray, force: np.ndarray, y: np.ndarray, sweeps: int = 20) -> GaugeFit:
     """Least squares of y = g(m, q) f A + h(m, q) over g, A and h, by alternating between g and (A, h).
 
@@ -209,7 +215,5 @@ def reaction_gauge(inputs: np.ndarray, sent: np.ndarray, returned: np.ndarray) -
     _, vectors = eigh(even + ridge, odd + ridge)
     found = vectors[:, 0]
     u = here @ found[:size]
-    # the sign is free: positive on the whole or, of a gauge that changes sign with the charge, for positive charges
-    sign = max(u.mean(), (u * pairs.q1).mean() / (np.sqrt((pairs.q1**2).mean()) or 1.0), key=abs)
-    found = found / (np.copysign(np.abs(u).mean(), sign) or 1.0)
+    found = found / (np.copysign(np.abs(u).mean(), sign(u, pairs.q1)) or 1.0)
     return ReactionGauge(basis, found[:size], unit * found[size:].reshape(channels, size).T)

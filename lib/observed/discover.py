@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib.observed import properties
+from lib.errors import InputError
 from lib.observed.evidence import evidence_of, were_measured
+from lib.observed.pair_strengths import pair_strengths
 from lib.observed.positions import ByPositions
-from lib.observed.properties import Learned, with_learned
+from lib.observed.properties import Learned, recognize, with_learned
 from lib.observed.recording import INERTIAL, Recording
-from lib.observed.refinement import refine
+from lib.observed.refinement import Refined, refine, refine_on_positions
 from lib.selection.announce import FINAL_EDGES, STRUCTURE_EDGES, Prepared, announce
 from lib.selection.evidence import Evidence
-from lib.selection.law import Announcement
+from lib.selection.law import Announcement, Law
 from lib.selection.terms import RADIAL, TRANSVERSE
 
 log = logging.getLogger(__name__)
@@ -40,55 +42,89 @@ class Discovery:
     """Held-out error, relative to no law, of the best structure of each order of the motion."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """Evidence of one order of the motion, with its structures, and what of bodies was learned from it."""
+
+    evidence: Evidence
+    prepared: Prepared
+    learned: Learned | None
+
+    def announce(self, recheck: ByPositions | None = None) -> Announcement:
+        """What is announced of the formulas of its structures."""
+        return announce(self.evidence, self.prepared.candidates(), self.prepared, recheck=recheck)
+
+    def with_values(self, learned: Learned) -> Known:
+        """With better values of what was learned."""
+        evidence = with_learned(self.evidence, learned)
+        return Known(evidence, Prepared.of(evidence), learned)
+
+
 def discover(recording: Recording) -> Discovery:
     """The law of a recording, or the reason why there is none."""
+    log.info("rates of the motion: as measured, or averaged over windows")
     reach = reach_of(recording)
     orders = {order: evidence_of(recording, order, reach) for order in (2, 1)}
+    log.info("terms of first and of second order in time, by held-out error")
     best = {order: Prepared.of(one) for order, one in orders.items() if len(one.target)}
-    learned = {order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()}
-    errors = {order: learned[order][1].error if learned[order] else best[order].error for order in best}
+    log.info("strengths of bodies and ties between them")
+    richer = {order: with_properties(orders[order], one) if same_bodies(recording) else None for order, one in best.items()}
+    errors = {order: richer[order].prepared.error if richer[order] else best[order].error for order in best}
     order = min(errors, key=lambda one: errors[one])
-    found = learned[order]
-    evidence, prepared = (found[0], found[1]) if found else (orders[order], best[order])
-    told, properties_of = {}, found[2] if found else None
-    rough = properties_of is not None and bool(properties_of.properties)
-    recheck = None if rough else by_positions(recording, order, properties_of)
-    announcement = announce(evidence, prepared.candidates(), prepared, recheck=recheck)
-    told |= announcement.properties
-    if rough:
-        # strengths by splines are rough: once there is a formula they are fitted with it, and then it is chosen again
-        better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
-        properties_of, evidence = better.learned, with_learned(evidence, better.learned)
-        prepared = Prepared.of(evidence)
-        again = by_positions(recording, order, properties_of)
-        announcement = announce(evidence, prepared.candidates(), prepared, recheck=again)
-        better = refine(announcement.law, evidence.sample(FINAL_EDGES, 2), properties_of)
-        properties_of, evidence = better.learned, with_learned(evidence, better.learned)
-        announcement = replace(announcement, law=better.law, constants=better.constants)
-        for name, values in properties_of.properties.items():
-            told[name] = {
-                "given": False,
-                "values": [float(v) for v in values],
-                "standard_errors": [float(e) for e in better.standard_errors[name]],
-                "scale": "free",
-            }
+    found = richer[order] or Known(orders[order], best[order], None)
+    log.info("formulas of these terms, by description length")
+    if found.learned is not None and found.learned.properties:
+        announcement, found = of_learned(recording, found)
+    else:
+        announcement = found.announce(by_positions(recording, order, found.learned))
     hypotheses = dict(announcement.hypotheses) | {
         "order of the motion": {"found": order, "held_out_error": {str(k): round(v, 6) for k, v in errors.items()}}
     }
-    if found:
+    if found.learned is not None:
         hypotheses["bodies differ"] = {
             "found": True,
-            "held_out_error": {"without": round(best[order].error, 6), "with": round(found[1].error, 6)},
+            "held_out_error": {"without": round(best[order].error, 6), "with": round(errors[order], 6)},
         }
     announcement = replace(
         announcement,
-        properties=told,
         hypotheses=hypotheses,
-        ties=properties_of.ties if properties_of else None,
+        ties=found.learned.ties if found.learned else None,
         frame=recording.frame,
         box=None if recording.box is None else tuple(float(b) for b in recording.box),
     )
-    return Discovery(announcement, evidence, properties_of, errors)
+    return Discovery(announcement, found.evidence, found.learned, errors)
+
+
+def of_learned(recording: Recording, found: Known) -> tuple[Announcement, Known]:
+    """What is announced where strengths of bodies were learned, and their values.
+
+    Strengths by splines are rough: once there is a formula they are fitted with it, and then it is chosen again.
+    """
+    better = refined(found.announce().law, recording, found)
+    log.info("formulas once more, with strengths fitted with the first of them")
+    found = found.with_values(better.learned)
+    announcement = found.announce(by_positions(recording, found.evidence.order, better.learned))
+    better = refined(announcement.law, recording, found)
+    found = replace(found, evidence=with_learned(found.evidence, better.learned), learned=better.learned)
+    told = {
+        name: {
+            "given": False,
+            "values": [float(v) for v in values],
+            "standard_errors": [float(e) for e in better.standard_errors[name]],
+            "scale": "free",
+        }
+        for name, values in better.learned.properties.items()
+    }
+    properties = announcement.properties | told
+    return replace(announcement, law=better.law, constants=better.constants, properties=properties), found
+
+
+def refined(law: Law, recording: Recording, found: Known) -> Refined:
+    """Constants and strengths fitted together: to positions if these alone were measured and can be followed, else to rates."""
+    if by_positions(recording, found.evidence.order, found.learned) is not None:
+        with suppress(InputError):
+            return refine_on_positions(law, recording, found.learned)
+    return refine(law, found.evidence.sample(FINAL_EDGES, 2), found.learned)
 
 
 def reach_of(recording: Recording) -> float:
@@ -107,15 +143,8 @@ def by_positions(recording: Recording, order: int, learned: Learned | None) -> B
     """What compares laws on measured positions; None where rates were measured, or positions are relative to a body."""
     if were_measured(recording, order) or recording.frame != INERTIAL:
         return None
-    if learned is None:
-        return ByPositions(recording, order, {}, None)
     n = recording.experiments[0].position.shape[1]
-    ties = None
-    if learned.ties is not None:
-        ties = np.zeros((n, n), bool)
-        ties[tuple(np.array(learned.ties).T)] = True
-        ties |= ties.T
-    return ByPositions(recording, order, learned.properties, ties)
+    return ByPositions(recording, order, learned.properties if learned else {}, learned.tied(n) if learned else None)
 
 
 def same_bodies(recording: Recording) -> bool:
@@ -123,19 +152,19 @@ def same_bodies(recording: Recording) -> bool:
     return recording.same_bodies and recording.experiments[0].position.shape[1] >= 3
 
 
-def with_properties(evidence: Evidence, base: Prepared) -> tuple[Evidence, Prepared, Learned] | None:
+def with_properties(evidence: Evidence, base: Prepared) -> Known | None:
     """The evidence with learned properties or ties, if these lower the held-out error clearly; with its structures."""
     mass = evidence.motion.properties.get("mass")
     n = int(evidence.motion.index.max()) + 1
     given = None if mass is None else np.array([mass[evidence.motion.index == i][0] for i in range(n)])
     best = None
     for direction in (RADIAL, TRANSVERSE) if evidence.motion.dim == 2 else (RADIAL,):
-        found = properties.strengths(evidence.sample(2 * STRUCTURE_EDGES, 0), direction)
-        learned = properties.recognize(found, given) if found is not None else None
+        found = pair_strengths(evidence.sample(2 * STRUCTURE_EDGES, 0), direction)
+        learned = recognize(found, given) if found is not None else None
         if learned is None or (not learned.properties and learned.ties is None):
             continue
-        richer = properties.with_learned(evidence, learned)
-        prepared = Prepared.of(richer)
-        if prepared.error < LEARNED * base.error and (best is None or prepared.error < best[1].error):
-            best = richer, prepared, learned
+        richer = with_learned(evidence, learned)
+        one = Known(richer, Prepared.of(richer), learned)
+        if one.prepared.error < LEARNED * base.error and (best is None or one.prepared.error < best.prepared.error):
+            best = one
     return best

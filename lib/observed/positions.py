@@ -47,6 +47,7 @@ class ByPositions:
         """The laws by description length on positions, made shorter where these allow it; as they were if none is followed."""
         tracks, ranked = Tracks.of(self.recording, self.order, self.scalars), []
         for length in tracks.lengths:
+            log.info("laws on measured positions, in segments of %d times", length)
             offered = [one for one in ranked if one.length < ranked[0].length + BEHIND][:FINAL] or found
             again = self._ranked(offered, tracks, length)
             if not again:

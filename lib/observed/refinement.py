@@ -1,12 +1,19 @@
-"""Constants of a law and learned properties of bodies, fitted together once the formula is chosen."""
+"""Constants of a law and learned properties of bodies, fitted together once the formula is chosen.
+
+To rates, or to measured positions through the integrator where these alone were measured.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lib.observed.properties import Learned, normalized, with_learned
+from lib.observed.recording import Recording
+from lib.observed.shooting import shoot
+from lib.selection.announce import presented
 from lib.selection.choice import noise
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family, fit, robust_weight
@@ -55,6 +62,14 @@ def refine(law: Law, evidence: Evidence, learned: Learned) -> Refined:
     named = enumerate(zip(found.constants, errors[:count], strict=True), start=1)
     constants = tuple(Constant(f"c{k}", float(value), float(error)) for k, (value, error) in named)
     return Refined(found.law, constants, learned, own)
+
+
+def refine_on_positions(law: Law, recording: Recording, learned: Learned) -> Refined:
+    """The same fitted to positions; the largest value of each property is held. Raises `InputError` if none is followed."""
+    found = shoot(law, recording, learned.properties, ties=learned.tied(recording.experiments[0].position.shape[1]))
+    errors = [math.nan if one.standard_error is None else one.standard_error for one in found.constants]
+    rounded, constants = presented(found.law, np.array(errors))
+    return Refined(rounded, constants, replace(learned, properties=dict(found.scalars)), dict(found.scalar_errors))
 
 
 def _joint(

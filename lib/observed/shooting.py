@@ -469,8 +469,8 @@ def shoot(
 
     The law's floating-point numbers are where the fit starts, equal ones being one constant; of those that `held` numbers, and
     of those in conditions, none is moved. Properties are the recording's, or free scalars of bodies that are the same in all
-    experiments. Velocities count too where they were measured. Rows may be missing and times irregular. Raises `InputError`
-    where no segment can be fitted.
+    experiments; the largest of each is held, since their scale is free. Velocities count too where they were measured.
+    Rows may be missing and times irregular. Raises `InputError` where no segment can be fitted.
     """
     scalars = dict(scalars or {})
     tracks, family = Tracks.of(recording, law.order, scalars), Family(law)
@@ -478,6 +478,8 @@ def shoot(
     parameters = np.concatenate([values, *(np.asarray(one, float) for one in scalars.values())])
     free = np.ones(len(parameters), bool)
     free[: len(values)] = ~family.thresholds & [k not in held for k in range(len(values))]
+    for k, one in enumerate(scalars.values()):
+        free[len(values) + k * len(one) + int(np.argmax(np.abs(one)))] = False
     best: tuple[_Fitted, _Segments, int] | None = None
     for length in tracks.lengths:
         segments = tracks.segments(length, int(free.sum()), seed)
@@ -559,7 +561,7 @@ class Compared:
         residual, slopes = _reduced(model, fitted, segments)
         dim, seen = segments.values.shape[-1], (segments.weight > 0).reshape(-1)
         group = np.repeat(segments.trajectory, seen.size // len(segments.time))
-        rows = residual.reshape(-1, dim)[seen], slopes.reshape(-1, dim, len(family.start))[seen]
+        rows = residual.reshape(-1, dim)[seen], slopes.reshape(seen.size, dim, len(family.start))[seen]
         return Fit(family, fitted.parameters, *rows, group[seen]), fitted.starts
 
 

@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,7 +42,10 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 
 
 def normalize_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The executed notebook without what changes from run to run: times, progress bars, paths, tables' names and addresses."""
+    """The executed notebook without what changes from run to run: times, progress bars, paths, tables' names and addresses.
+
+    Injected parameters are folded where those of the notebook are.
+    """
     notebook.metadata.pop("papermill", None)
     tables: dict[str, str] = {}
     for cell in notebook.cells:
@@ -54,8 +58,11 @@ def normalize_outputs(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                     shown["text/html"] = TABLE.sub(lambda name: tables.setdefault(name[0], f"T_{len(tables):05}"), html)
                 if plain := shown.get("text/plain"):
                     shown["text/plain"] = ADDRESS.sub("", plain)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.id = "injected-parameters"
+    told = {tag: cell for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+    if injected := told.get("injected-parameters"):
+        injected.id = "injected-parameters"
+        injected.metadata = deepcopy(told["parameters"].metadata)
+        injected.metadata.tags = [tag.replace("parameters", "injected-parameters") for tag in injected.metadata.tags]
     return notebook
 
 
@@ -124,6 +131,11 @@ def literal(text: str) -> Any:
         return text
 
 
+def order(stage: str) -> tuple[int, str]:
+    """Sorts notebooks by the number before their name, such as 10 or 5a."""
+    return int(re.match(r"\d+", stage)[0]), stage
+
+
 def main() -> int:
     """Execute a stage and put its notebook in place when it has succeeded; one line on stderr and status 1 if it fails."""
     parser = argparse.ArgumentParser(prog="python -m lib.pipeline.execute", description=__doc__)
@@ -137,7 +149,7 @@ def main() -> int:
     parameters = {name: literal(value) for name, value in (text.split("=", 1) for text in arguments.parameters)}
     source = paths.ROOT / "notebooks" / f"{arguments.stage}.ipynb"
     if not source.exists():
-        known = sorted((path.stem for path in source.parent.glob("*.ipynb")), key=lambda stem: int(stem.split("_")[0]))
+        known = sorted((path.stem for path in source.parent.glob("*.ipynb")), key=order)
         print(f"unknown stage '{arguments.stage}': choose one of {', '.join(known)}", file=sys.stderr)
         return 2
     known = papermill.inspect_notebook(source)

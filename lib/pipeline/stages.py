@@ -25,7 +25,7 @@ EXAMPLE = paths.ROOT / "data" / "three-bodies.csv"
 LAW = "law.json"
 """The record of what is announced of a data set."""
 TRIALS = paths.ROOT / "benchmarks" / "losses.csv"
-"""Comparison of losses that the report shows."""
+"""Comparison of losses that the appendix shows."""
 GRAPHS_PER_SECOND = 7_000
 """Training graphs that one core takes in a second, about."""
 
@@ -138,16 +138,19 @@ def energies_job(run: Run, engine: str, runs: list[Run]) -> Job:
 
 def larger_system_job(stage: str, run: Run, retrain: bool, engine: str) -> Job:
     """Stages 8 and 9, each of which simulates or fetches, learns and distils a larger system in one notebook."""
-    trains = retrain or not paths.weights(run).exists()
+    trains, folder = retrain or not paths.weights(run).exists(), paths.outputs(run)
     return Job(
         stage,
         str(run),
-        paths.outputs(run) / f"{stage}.ipynb",
+        folder / f"{stage}.ipynb",
         {"variant": run.variant, "seed": run.seed, "profile": run.profile, "engine": engine},
         [] if trains else weights(run),
-        [paths.outputs(run) / LARGER_PART, *([*weights(run), paths.trained_mark(run)] if trains else [])],
+        [
+            *(paths.outputs(run) / name for name in (LARGER_PART, LAW)),
+            *([*weights(run), paths.trained_mark(run)] if trains else []),
+        ],
         memory=3_000,
-        seconds=60,
+        seconds=120,
     )
 
 
@@ -200,6 +203,15 @@ def solar_system_job(profile: str) -> Job:
     )
 
 
+def noise_job(profile: str) -> Job:
+    """Stage 12; measurements that its table holds are not made again."""
+    folder, table = paths.workspace(profile) / "outputs", paths.noise_maps(profile)
+    # what a job declares as its output is removed before it begins
+    return Job(
+        "12_noise_maps", "all", folder / "12_noise_maps.ipynb", {"profile": profile}, [], [] if table.exists() else [table]
+    )
+
+
 def demo_job(profile: str) -> Job:
     """Stage 0, all steps on one run."""
     law, dimension, variant = DEMO
@@ -216,22 +228,36 @@ def demo_job(profile: str) -> Job:
     )
 
 
-def extensions_job(runs: list[Run], profile: str, before: list[Job]) -> Job:
-    """Stage 5, one for all runs, which follows the jobs `before` it."""
+def appendix_jobs(runs: list[Run], profile: str, before: list[Job], retrain: bool) -> list[Job]:
+    """Stages 5a to 5e, a question each, of all runs; they follow the jobs `before` them.
+
+    The searches of 5d, which take minutes, are made where they are missing, and with `retrain`.
+    """
     compared = _compared(runs, profile)
     flat = [run for run in compared if run.system.dim == 2]
-    reads = [paths.encoding(run) for run in compared]
-    reads += [file for run in flat if run.variant == "l1" for file in weights(run)]
-    reads += [file for run in flat for file in data(run.system, profile, "validation")]
-    return Job(
-        "5_extensions",
-        "all",
-        paths.workspace(profile) / "outputs" / "5_extensions.ipynb",
-        {"profile": profile},
-        _available([*_results(compared), *reads], before),
-        [paths.workspace(profile) / "outputs" / "without_network.csv"],
-        seconds=120,
-    )
+    control = paths.without_network(profile)
+    searches = retrain or not control.exists()
+    validation = [file for run in flat for file in data(run.system, profile, "validation")]
+    reads = {
+        "5a_force_or_acceleration": [],
+        "5b_one_channel_one_component": [file for run in flat if run.variant == "l1" for file in weights(run)],
+        "5c_reciprocity_fixes_the_gauge": [paths.encoding(run) for run in compared],
+        "5d_what_the_network_contributes": validation if searches else [control],
+        "5e_other_losses_and_ablations": [TRIALS],
+    }
+    writes = {"5d_what_the_network_contributes": [control]} if searches else {}
+    return [
+        Job(
+            stage,
+            "all",
+            paths.workspace(profile) / "outputs" / f"{stage}.ipynb",
+            {"profile": profile},
+            _available([*_results(compared), *files], before),
+            writes.get(stage, []),
+            seconds=300 if stage in writes else 20,
+        )
+        for stage, files in reads.items()
+    ]
 
 
 def report_job(runs: list[Run], profile: str, before: list[Job]) -> Job:
@@ -244,7 +270,7 @@ def report_job(runs: list[Run], profile: str, before: list[Job]) -> Job:
         "all",
         paths.workspace(profile) / "outputs" / "6_report.ipynb",
         {"profile": profile},
-        [paths.REFERENCE, TRIALS, *simulations, *_available([*_results(_compared(runs, profile)), *reads], before)],
+        [paths.REFERENCE, *simulations, *_available([*_results(_compared(runs, profile)), *reads], before)],
         [paths.results(profile), paths.workspace(profile) / "outputs" / "README.md"],
     )
 
@@ -287,5 +313,5 @@ def jobs(runs: list[Run], profile: str, everything: bool = False, retrain: bool 
     work += [demo_job(profile), example_job(profile)] if everything else []
     work += [larger_system_job(stage, run, retrain, engine) for stage, run in larger.items()]
     work += [solar_system_job(profile)] if everything else []
-    work += [extensions_job(runs, profile, work)] if everything else []
+    work += [*appendix_jobs(runs, profile, work, retrain), noise_job(profile)] if everything else []
     return [*work, report_job(runs, profile, work)]

@@ -46,7 +46,6 @@ FOLLOWED = 300
 """Trajectories whose positions are measured."""
 STREAM = 7
 """Of random numbers: trajectories that no network, search or verdict has seen."""
-NAME = "noise_maps.csv"
 COLUMNS = ["system", "measured", "noise", "trajectories", "each", "outcome", "expression", "reason", "seconds"]
 
 
@@ -67,9 +66,11 @@ class Cell:
         return self.system, self.measured, self.noise, self.trajectories, self.each
 
 
-def cells() -> list[Cell]:
-    """All cells of both maps."""
+def cells(profile: str = "full") -> list[Cell]:
+    """All cells of both maps; of short profiles only the first few of the first map."""
     every = 100 // SNAPSHOTS
+    if profile != "full":
+        return [Cell(SYSTEMS[0], "accelerations", noise, TRAJECTORIES[0], every) for noise in ACCELERATION_NOISE[:2]]
     found = [
         Cell(s, "accelerations", noise, count, every) for s in SYSTEMS for noise in ACCELERATION_NOISE for count in TRAJECTORIES
     ]
@@ -123,11 +124,6 @@ def judged(cell: Cell) -> dict[str, object]:
     return dict(zip(COLUMNS, cell.key, strict=False)) | said
 
 
-def path_of(profile: str = "full") -> Path:
-    """Where the maps lie."""
-    return paths.workspace(profile) / "outputs" / NAME
-
-
 def read(path: Path) -> pd.DataFrame:
     """The cells that are known."""
     return pd.read_csv(path, keep_default_na=False) if path.exists() else pd.DataFrame(columns=COLUMNS)
@@ -155,7 +151,7 @@ def main() -> None:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     with threadpool_limits(1):
-        for row in fill(path_of(), [one for one in cells() if given.measured in (None, one.measured)]):
+        for row in fill(paths.noise_maps("full"), [one for one in cells() if given.measured in (None, one.measured)]):
             log.info("%s", ", ".join(f"{row[name]}" for name in COLUMNS))
 
 

@@ -19,7 +19,7 @@ from lib.observed.noise import noise_of
 from lib.observed.periodic import unwrapped
 from lib.observed.recording import Recording
 from lib.observed.rollout import Rollout
-from lib.report.plots import INK
+from lib.report.palette import INK
 from lib.selection.law import Announcement, Constant, Law, read_law
 from lib.selection.structure import Profile
 from lib.selection.terms import RADIAL, PairTerm
@@ -74,15 +74,16 @@ def formula_lines(announcement: Announcement) -> list[str]:
     total = " + ".join([*([total] if total else []), *([r"\mathbf s_1"] if single else [])]) or "0"
     lines = [f"{left} = {total}"]
     if law.radial != 0:
-        lines.append(f"F = {_latex(law.radial, constants)}")
+        lines.append(f"F = {latex(law.radial, constants)}")
     if law.transverse != 0:
-        lines.append(f"T = {_latex(law.transverse, constants)}")
+        lines.append(f"T = {latex(law.transverse, constants)}")
     if single:
-        lines += [f"s_{axis} = {_latex(one, constants)}" for axis, one in zip("xyz", law.single, strict=False)]
+        lines += [f"s_{axis} = {latex(one, constants)}" for axis, one in zip("xyz", law.single, strict=False)]
     return lines
 
 
-def _latex(expression: sympy.Expr, constants: Sequence[Constant]) -> str:
+def latex(expression: sympy.Expr, constants: Sequence[Constant]) -> str:
+    """An expression in LaTeX with standard errors in brackets."""
     found = told(expression, constants)
     names = {s: POWER.sub(r"\\cdot 10^{\1}", s.name) for s in found.free_symbols if s.name[:1].isdigit()}
     return sympy.latex(found, symbol_names=names)
@@ -213,7 +214,8 @@ def residuals(found: HeldOut) -> Figure:
     grid = np.linspace(-5, 5, 61)
     axes[1].hist(np.clip(found.residual.ravel(), -5, 5), bins=grid, density=True, alpha=0.5, label="held out")
     axes[1].plot(grid, norm.pdf(grid), color=INK, linewidth=1, label="noise alone")
-    axes[1].set(xlabel="residual / standard deviation", yticks=[], title=f"χ² per component {found.chi_square:.3g}")
+    axes[1].set(xlabel="residual / standard deviation", ylabel="density", yticks=[])
+    axes[1].text(0.03, 0.92, f"χ² per component: {found.chi_square:.3g}", transform=axes[1].transAxes, fontsize=9)
     axes[1].legend(frameon=False)
     return figure
 
@@ -234,7 +236,7 @@ def rollouts(found: Sequence[Rollout], recording: Recording) -> Figure:
         below.semilogy(one.time[1:], np.maximum(one.distance[1:], 1e-300), color="C0")
         below.set(xlabel=_label("time", recording.time_unit))
     axes[0][0].set_ylabel(_label("y", recording.length_unit))
-    axes[1][0].set_ylabel("mean distance")
+    axes[1][0].set_ylabel(_label("mean distance", recording.length_unit))
     return figure
 
 
@@ -253,6 +255,13 @@ def undetermined(announcement: Announcement) -> list[str]:
     for name, one in announcement.properties.items():
         if one.get("scale") == "free":
             found.append(f"{name.capitalize()} was learned: only its ratios between bodies are known, its scale is free.")
+            values, errors = np.abs(one["values"]), np.nan_to_num(one["standard_errors"], nan=np.inf)
+            found += [
+                f"The {name} of body {body + 1} is not determined"
+                + (f": its size is at most {bound:.3g}." if bound < np.inf else ".")
+                for body, bound in enumerate(values + 2 * errors)
+                if errors[body] > 0.5 * values[body]
+            ]
     if announcement.frame != "inertial":
         found.append(f"Accelerations are known only up to a vector common to all bodies: {announcement.frame} moves too.")
     if not announcement.announced:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import jupyter_server_mathjax
 import pandas as pd
-from itables import options, to_html_datatable
-from itables.javascript import generate_init_offline_itables_html
 
 from lib import paths
 from lib.network.catalogue import LARGER, parse_run
 from lib.physics.laws import get_law
 from lib.physics.systems import parse_system
+from lib.report import explorer
 from lib.report.repository import owner_and_name
 from lib.report.results import data_sets, simulated
-from lib.report.tables import DATA, OVERVIEWS, STAGES, TITLES
+from lib.report.sortable import SORTABLE, as_html
+from lib.report.tables import APPENDIX, DATA, STAGES, TITLES
 from lib.runs import Run
 
 OUTPUTS = paths.ROOT / "outputs"
@@ -30,30 +30,22 @@ NOTEBOOK = re.compile(r"(?<=\]\()((?:\.\./)*)notebooks/(\w+)\.ipynb(?=[)#])")
 """A link to a notebook, from any depth."""
 FIRST_RUNS = ("spring-2d/reciprocal", "spring-2d/hamiltonian", "spring-2d")
 """Folders below `outputs/` whose rendering of a notebook stands for it, where it has several."""
-SHOWN = (
-    "system",
-    "variant",
-    "seed",
-    "test_loss_per_node",
-    "announced",
-    "announced_expression",
-    "announced_error",
-    "confidence",
-    "r2_force",
-    "r2_force_trimmed",
-    "r2_acceleration",
-    "r2_acceleration_trimmed",
-    "r2_gauge",
-    "r2_gauge_trimmed",
-    "sparsity",
-    "recovered",
-    "gauge",
-    "read",
-    "closed_form_test_loss_per_node",
-    "graphs_seen",
-    "train_seconds",
-)
-"""Columns of the sortable table, of those in results.csv."""
+LINKED = ("`build/site/explorer.html`", "[figures to play with](../explorer.md)")
+"""A page of the site as the demo names it, and the link that stands for it there."""
+
+EXPLORER = """# Figures to play with
+
+A network learns accelerations and never sees a force. Its messages hold the force $f$ only up to a gauge, a factor that
+depends on the receiver: $m^{-k} f$ is the force for $k = 0$ and the acceleration for $k = 1$. Drag $k$. Where the points lie on
+the line, the messages are $m^{-k} f$, up to a linear combination of its components.
+
+```{raw} html
+:file: explorer.html
+```
+
+The [demo](outputs/0_demo.ipynb) goes the whole way from bodies to a law; [the table](table.md) has every run.
+"""
+"""The page of `lib.report.explorer`."""
 
 
 def renderings(outputs: Path) -> dict[str, str]:
@@ -90,20 +82,23 @@ def stage(source: Path) -> None:
         shutil.copytree(paths.ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", ".*", "conf.py"))
     for page in source.rglob("*.ipynb"):
         page.write_text(BADGE.sub(r"\1", page.read_text(encoding="utf-8")), encoding="utf-8")
+    demo = source / "outputs" / "0_demo.ipynb"
+    demo.write_text(demo.read_text(encoding="utf-8").replace(*LINKED), encoding="utf-8")
     for page in (source / "docs").glob("*.md"):
         page.write_text(as_page(page.read_text(encoding="utf-8")), encoding="utf-8")
     for name in ("CITATION.cff", "CONTRIBUTING.md", "LICENSE", "docs/conf.py"):
         shutil.copy(paths.ROOT / name, source)
     mathjax = Path(jupyter_server_mathjax.__file__).parent / "static"
     shutil.copytree(mathjax, source / "static" / "mathjax", ignore=shutil.ignore_patterns("localization", "a11y"))
-    table = pd.read_csv(OUTPUTS / "results.csv", keep_default_na=False)
-    (source / "table.html").write_text(sortable(table), encoding="utf-8")
-    (source / "table.md").write_text(
-        "# All runs\n\nA click on a heading sorts. R² are over all test edges, and trimmed, without the strongest twentieth of "
-        "the forces; `announced` is the verdict on the law that is announced, `recovered` that on the messages. "
-        "[results.csv](outputs/results.csv) has every column.\n\n```{raw} html\n:file: table.html\n```\n",
-        encoding="utf-8",
-    )
+    table = pd.read_csv(OUTPUTS / "results.csv")
+    for name, one in SORTABLE.items():
+        (source / f"{name}.html").write_text(as_html(one.rows(table)), encoding="utf-8")
+        (source / f"{name}.md").write_text(
+            f"# {one.title}\n\nA click on a heading sorts. {one.text}\n\n```{{raw}} html\n:file: {name}.html\n```\n",
+            encoding="utf-8",
+        )
+    (source / "explorer.html").write_text(explorer.html(explorer.data()), encoding="utf-8")
+    (source / "explorer.md").write_text(EXPLORER, encoding="utf-8")
     larger = {str(run.system) for run in LARGER.values()}
     runs = [parse_run(row.system, row.variant, row.seed) for row in table.itertuples() if row.system not in larger]
     systems = list(dict.fromkeys([*(str(run.system) for run in runs), *map(str, simulated(OUTPUTS))]))
@@ -111,26 +106,13 @@ def stage(source: Path) -> None:
         (source / f"{system}.md").write_text(_of_system(system, [r for r in runs if str(r.system) == system]), encoding="utf-8")
     (source / "index.md").write_text(
         as_page((paths.ROOT / "README.md").read_text(encoding="utf-8"))
-        + _contents("Results", {"All runs": "table", "Index": "outputs/README", **_overviews()})
+        + _contents("Results", {"Figures to play with": "explorer", "Index": "outputs/README", **_overviews()})
+        + _contents("Sortable tables", {one.title: name for name, one in SORTABLE.items()})
         + _contents("Pages", _pages())
         + _contents("Data", _data_sets())
         + _contents("Systems", {system: system for system in systems})
         + _contents("Project", {"Benchmarks": "benchmarks/README", "Contributing": "CONTRIBUTING", "API": "api/lib/index"}),
         encoding="utf-8",
-    )
-
-
-def sortable(table: pd.DataFrame) -> str:
-    """The table as HTML whose headings sort; all that it needs is inside."""
-    return generate_init_offline_itables_html(options.dt_bundle) + to_html_datatable(
-        table[list(SHOWN)].round(4),
-        connected=False,
-        showIndex=False,
-        paging=False,
-        scrollX=True,
-        text_in_header_can_be_selected=False,
-        maxBytes=0,
-        classes="display compact",
     )
 
 
@@ -142,7 +124,7 @@ def _pages() -> dict[str, str]:
 
 
 def _overviews() -> dict[str, str]:
-    titles = {"0_demo": "Demo", **{name: words.removeprefix("the ").capitalize() for name, words in OVERVIEWS.items()}}
+    titles = {"0_demo": "Demo", "6_report": "Report", **{name: words.capitalize() for name, words in APPENDIX.items()}}
     places = {title: f"outputs/{name}" for name, title in titles.items()}
     places |= {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
     return places | {"Solar system": "outputs/data/solar-system/11_solar_system"}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lib.many_body.solar_system import AU, BODIES, YEAR
 from lib.many_body.strengths import Errors, Fit, System
-from lib.report.plots import INK
+from lib.report.palette import INK
 
 OBLIQUITY = np.radians(23.44)
 """Angle of the ecliptic to the ephemeris's equator; orbits are drawn as seen from above the ecliptic."""

@@ -119,6 +119,7 @@ def new(table: pd.DataFrame) -> str:
     misses = near_misses().loc["message"]
     lines = [
         f"- **A law that nobody told it.** {announcements(table)}",
+        *under_noise(table),
         f"- **Messages that can only be the force.** `reciprocal` makes action = −reaction; its messages have R² "
         f"{span_of_r2(reciprocal['r2_force_trimmed'])} against the force in all {len(reciprocal)} runs (trimmed; "
         f"{span_of_r2(reciprocal['r2_force'])} over all edges, where a few collisions decide).",
@@ -126,6 +127,17 @@ def new(table: pd.DataFrame) -> str:
         f"{misses['refused']}.",
     ]
     return "\n".join([*lines, of_data_sets()])
+
+
+def under_noise(table: pd.DataFrame) -> list[str]:
+    """How many are right with noise on the accelerations: the same runs, and measurements of all levels and sizes."""
+    noisy = results.with_noise(table)["announced"]
+    path = paths.noise_maps("full")
+    maps = pd.read_csv(path)["outcome"] if path.exists() else pd.Series(dtype=str)
+    sentences = [f"With noise of 5% on accelerations, of {len(noisy)} {told(noisy)}."] if len(noisy) else []
+    if len(maps):
+        sentences.append(f"Of {len(maps)} [measurements](outputs/12_noise_maps.ipynb) of other noise and size {told(maps)}.")
+    return [f"- **Under noise.** {' '.join(sentences)}"] if sentences else []
 
 
 def announcements(table: pd.DataFrame) -> str:

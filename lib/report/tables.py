@@ -20,7 +20,14 @@ STAGES = {"2_train": "training", "3_message_analysis": "messages", "4_symbolic_r
 DATA = "10_your_data"
 """The stage of a user's file."""
 TITLES = {"8_argon": "argon, liquid to supercritical", "9_halos": "dark-matter halos"}
-OVERVIEWS = {"6_report": "the report", "5_extensions": "extensions"}
+APPENDIX = {
+    "5a_force_or_acceleration": "force or acceleration",
+    "5b_one_channel_one_component": "one channel, one component",
+    "5c_reciprocity_fixes_the_gauge": "reciprocity fixes the gauge",
+    "5d_what_the_network_contributes": "what the network contributes",
+    "5e_other_losses_and_ablations": "other losses and ablations",
+}
+"""Notebooks of one question each, asked of all runs."""
 FIRST = ("reciprocal", "bottleneck", "l1")
 """Variants of the headline."""
 LONGEST = 60
@@ -241,14 +248,16 @@ def _matrix(
 def index(table: pd.DataFrame, found: list[dict[str, Any]], outputs: Path) -> str:
     """Text of the index: the headline, and links to all that is rendered below `outputs`, with figures of
     `results.gather`'s table and of `results.larger`."""
-    overviews = [f"[{words}]({name}.ipynb)" for name, words in OVERVIEWS.items()]
+    appendix = [f"[{words}]({name}.ipynb)" for name, words in APPENDIX.items() if (outputs / f"{name}.ipynb").exists()]
     places = {name: k for k, name in enumerate(dict.fromkeys(table["system"]))}
     systems = sorted(results.simulated(outputs), key=lambda s: (places.get(str(s), len(places)), str(s)))
     parts = [
         "# Results",
-        f"All stages on one run: [demo](0_demo.ipynb). All runs beside the paper: {' and '.join(overviews)}. "
+        "All stages on one run: [demo](0_demo.ipynb). All runs beside the paper: [the report](6_report.ipynb). "
         "All runs in one table: [results.csv](results.csv).",
     ]
+    if appendix:
+        parts += [f"The appendix, a question a notebook: {', '.join(appendix)}."]
     if len(_first(table)):
         parts += [
             "Right: in how many seeds the law that is announced, without the truth, is the law that was simulated. Loss: per "

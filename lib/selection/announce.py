@@ -14,9 +14,9 @@ from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
 from lib.selection.choice import Scored, again, choose, noise, score, shortened
 from lib.selection.evidence import Evidence
-from lib.selection.fitting import Family, threshold_range
+from lib.selection.fitting import Family, Fit, fit
 from lib.selection.law import Announcement, Constant, Law
-from lib.selection.moves import exponents
+from lib.selection.moves import exponents, with_own_constants
 from lib.selection.structure import Basis, Dictionary, Structure, every_term, refined, search
 
 STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 120_000
@@ -124,12 +124,9 @@ def verdict(
     best = found[order[0]]
     rivals = [found[k] for k in order if k == order[0] or not is_interpolation(found[k])]
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
+    ties = [one for one in ties if not is_one_structure(best.fit, one.fit, evidence, deviation)]
     frequency = bootstrap.wins([one.told for one in rivals], [one.length for one in rivals])[0]
-    errors = bootstrap.standard_errors(best.told)
-    values = best.told.constants.copy()
-    for k in np.flatnonzero(best.fit.family.thresholds):
-        low, high = threshold_range(best.fit, evidence, deviation, k)
-        values[k], errors[k] = (low + high) / 2, (high - low) / 2
+    values, errors = bootstrap.constants(best.told, best.fit, evidence, deviation)
     law, constants = presented(best.told.family.with_constants(values), errors)
     left = checks.residuals(best.fit, evidence, list(dictionary.terms))
     prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
@@ -185,6 +182,15 @@ def is_interpolation(best: Scored) -> bool:
 def is_same(best: Scored, other: Scored) -> bool:
     """Whether two formulas give the same numbers, far within the noise."""
     return float(np.abs(best.told.residual - other.told.residual).max()) < SAME
+
+
+def is_one_structure(best: Fit, other: Fit, evidence: Evidence, deviation: np.ndarray) -> bool:
+    """Whether two formulas differ only in which of their constants are the same number: freed, one comes to the other."""
+    for one, shared in ((best, other), (other, best)):
+        free = fit(with_own_constants(shared.law), evidence, deviation)
+        if float(np.abs(one.residual - free.residual).max()) < SAME:
+            return True
+    return False
 
 
 def reason_against(

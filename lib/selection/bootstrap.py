@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lib.selection.fitting import Fit, inverse_of, robust_weight
+from lib.selection.evidence import Evidence
+from lib.selection.fitting import Fit, inverse_of, robust_weight, threshold_range
 
 RESAMPLES = 400
 
@@ -33,6 +34,18 @@ def standard_errors(fit: Fit, seed: int = 0) -> np.ndarray:
     for times in resampled_groups(count, seed):
         steps.append(inverse_of(np.tensordot(times, information, 1)) @ (times @ pulls))
     return np.std(steps, axis=0, ddof=1)
+
+
+def constants(told: Fit, fitted: Fit, evidence: Evidence, deviation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and standard errors [constants] of a law: `told`, and `fitted` to the evidence under deviations [rows].
+
+    A threshold is in the middle of the values that fit as well, and half of their range is its error.
+    """
+    values, errors = told.constants.copy(), standard_errors(told)
+    for k in np.flatnonzero(fitted.family.thresholds):
+        low, high = threshold_range(fitted, evidence, deviation, k)
+        values[k], errors[k] = (low + high) / 2, (high - low) / 2
+    return values, errors
 
 
 def wins(fits: list[Fit], lengths: list[float], seed: int = 0) -> np.ndarray:

@@ -12,7 +12,7 @@ from lib.distillation.simplification import rounded
 from lib.selection.candidates import Candidate
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
-from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit
+from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit, fit_in_place
 from lib.selection.law import Law
 from lib.selection.moves import is_defined, joined, shorter, softened
 
@@ -24,6 +24,8 @@ IMPROVED = 4
 """Candidates that are changed."""
 BEHIND = 100.0
 """Nats behind the best beyond which a candidate is not changed: small changes save less."""
+HOPELESS = 1000.0
+"""Nats by which a change may make a law longer after the first evaluations, and with thresholds where they were."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ def shortened(scored: Scored, evidence: Evidence, deviation: np.ndarray) -> Scor
     while changed:
         changed = False
         for law in filter(is_defined, itertools.chain(shorter(scored.fit), joined(scored.fit))):
-            fitted = fit(law, evidence, deviation)
+            near = fit_in_place(law, evidence, deviation, FIRST)
+            if description_length(near) > scored.length + HOPELESS:
+                continue
+            fitted = fit(near.law, evidence, deviation)
             if (length := description_length(fitted)) < scored.length:
                 scored, changed = Scored(fitted, length, scored.source), True
                 break

@@ -7,6 +7,8 @@ with k nodes of n kinds, integers c, and p constants theta of Fisher information
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import sympy
 
@@ -18,7 +20,8 @@ def of_structure(law_forms: list[sympy.Expr]) -> float:
     nodes = [node for form in law_forms if form != 0 for node in sympy.preorder_traversal(form)]
     kinds = {node.func if node.args else node for node in nodes if not node.is_number}
     integers = [node for node in nodes if node.is_Rational]
-    size = sum(float(np.log(max(abs(one.p), 1))) + float(np.log(one.q)) for one in integers)
+    # integers may be longer than NumPy's
+    size = sum(math.log(max(abs(one.p), 1)) + math.log(one.q) for one in integers)
     return len(nodes) * float(np.log(max(len(kinds) + 1, 2))) + size
 
 

@@ -63,8 +63,9 @@ class Evidence:
 
     @property
     def typical(self) -> float:
-        """Median size of a target."""
-        return float(np.median(np.linalg.norm(self.target, axis=1)))
+        """Median size of a target; its root mean square where most are nothing."""
+        size = np.linalg.norm(self.target, axis=1)
+        return float(np.median(size) or np.sqrt((size**2).mean()))
 
     def take(self, rows: np.ndarray) -> Evidence:
         """The chosen rows [rows; bool or numbers] and only the snapshots that they need."""

@@ -103,7 +103,11 @@ class Family:
         """The law with such constants."""
         supply: Iterator[float] = iter(values)
         known = {symbol: sympy.Float(next(supply)) for symbol in self.symbols}
-        radial, transverse, *single = (form.xreplace(known) for form in self.forms)
+        return self.of_forms([form.xreplace(known) for form in self.forms])
+
+    def of_forms(self, forms: list[sympy.Expr]) -> Law:
+        """The law with other expressions, in the order of `forms`."""
+        radial, transverse, *single = forms
         return replace(self.law, radial=radial, transverse=transverse, single=tuple(single))
 
 
@@ -174,11 +178,16 @@ def robust_weight(residual: np.ndarray) -> np.ndarray:
 
 def fit(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS) -> Fit:
     """A law's constants with the least robust squares of residuals in units of `deviation` [rows]."""
-    family = law if isinstance(law, Family) else Family(law)
-    found = _descended(family, evidence, deviation, family.start, evaluations)
-    for k in np.flatnonzero(family.thresholds):
+    found = fit_in_place(law, evidence, deviation, evaluations)
+    for k in np.flatnonzero(found.family.thresholds):
         found = _threshold_moved(found, evidence, deviation, k, evaluations)
     return found
+
+
+def fit_in_place(law: Law | Family, evidence: Evidence, deviation: np.ndarray, evaluations: int = EVALUATIONS) -> Fit:
+    """The same with thresholds where they are."""
+    family = law if isinstance(law, Family) else Family(law)
+    return _descended(family, evidence, deviation, family.start, evaluations)
 
 
 def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int, evaluations: int) -> Fit:
@@ -236,7 +245,9 @@ def _descended(family: Family, evidence: Evidence, deviation: np.ndarray, consta
             value, slopes = family.predict(evidence, values)
             residual = (value - evidence.target) / deviation[:, None]
             lost = ~np.isfinite(residual)
-            slopes = np.where(lost[..., None] | ~np.isfinite(slopes), 0.0, slopes / deviation[:, None, None])
+            with np.errstate(over="ignore"):
+                scaled = slopes / deviation[:, None, None]
+            slopes = np.where(lost[..., None] | ~np.isfinite(scaled), 0.0, scaled)
             cache[relative.tobytes()] = np.where(lost, FAR, residual), slopes
         return cache[relative.tobytes()]
 

@@ -20,14 +20,15 @@ EQUAL = 1e-3
 """Constants are tried as one if they differ by this part of them, or by `ERRORS` standard errors."""
 BOUNDLESS = 1e9
 """Size of a constant that may as well have no bound."""
+SPLIT = 1e-9
+"""Part of themselves by which constants differ that were one."""
 WEAK = 6.0
 """A constant is tried as zero if it is within so many standard errors of it."""
 
 
 def rebuilt(family: Family, values: dict[sympy.Symbol, sympy.Expr]) -> Law:
     """The law with expressions in place of its constants."""
-    radial, transverse, *single = (_at_positive_distances(form.xreplace(values)) for form in family.forms)
-    return replace(family.law, radial=radial, transverse=transverse, single=tuple(single))
+    return family.of_forms([_at_positive_distances(form.xreplace(values)) for form in family.forms])
 
 
 def _at_positive_distances(form: sympy.Expr) -> sympy.Expr:
@@ -68,12 +69,13 @@ def shorter(fit: Fit) -> Iterator[Law]:
 
 def _at_infinity(family: Family, known: dict[sympy.Symbol, sympy.Expr], symbol: sympy.Symbol, value: float) -> Iterator[Law]:
     """The law where a constant has no bound, if it has a limit there."""
-    law = rebuilt(family, {one: number for one, number in known.items() if one != symbol})
+    rest = {one: number for one, number in known.items() if one != symbol}
+    first, second, *others = (_at_positive_distances(form.xreplace(rest)) for form in family.forms)
     try:
-        forms = [sympy.limit(form, symbol, sympy.oo if value > 0 else -sympy.oo) for form in (law.radial, law.transverse)]
+        limits = [sympy.limit(form, symbol, sympy.oo if value > 0 else -sympy.oo) for form in (first, second)]
     except (NotImplementedError, ValueError, TypeError):
         return
-    yield replace(law, radial=forms[0], transverse=forms[1], single=tuple(one.xreplace(known) for one in law.single))
+    yield family.of_forms([*limits, *(form.xreplace(known) for form in others)])
 
 
 def joined(fit: Fit) -> Iterator[Law]:
@@ -86,6 +88,19 @@ def joined(fit: Fit) -> Iterator[Law]:
         variance = fit.covariance[i, i] + fit.covariance[j, j] - 2 * sign * fit.covariance[i, j]
         if abs(one - sign * other) <= max(ERRORS * np.sqrt(max(variance, 0.0)), EQUAL * abs(one)):
             yield rebuilt(family, known | {family.symbols[j]: sign * known[family.symbols[i]]})
+
+
+def with_own_constants(law: Law) -> Law:
+    """The law with a constant of its own in each place where one stands, each a very little off."""
+    count = itertools.count(1)
+
+    def own(form: sympy.Basic) -> sympy.Basic:
+        if isinstance(form, sympy.Float):
+            return form * (1 + SPLIT * next(count))
+        return form.func(*map(own, form.args)) if form.args else form
+
+    radial, transverse, *single = map(own, (law.radial, law.transverse, *law.single))
+    return replace(law, radial=radial, transverse=transverse, single=tuple(single))
 
 
 def softened(fit: Fit) -> Iterator[Law]:

@@ -53,7 +53,7 @@ def evidence_of(trajectories: Trajectories) -> Evidence:
     return Evidence.of_rates(motion, rates, motion.trajectory)
 
 
-def with_noise(evidence: Evidence, fraction: float) -> Evidence:
+def with_noise(evidence: Evidence, fraction: float, rng: np.random.Generator | None = None) -> Evidence:
     """The evidence with Gaussian noise on each component of its target, of so many times the target's median size."""
-    noise = np.random.default_rng(NOISE_SEED).standard_normal(evidence.target.shape)
+    noise = (rng or np.random.default_rng(NOISE_SEED)).standard_normal(evidence.target.shape)
     return replace(evidence, target=evidence.target + fraction * evidence.typical * noise)
