@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lib.network.workers import HALVES, Workers
+from lib.network.workers import Workers
 
 
 def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
@@ -63,7 +63,7 @@ class StackedMuon(torch.optim.Muon):
                 updates = torch.empty(len(weights), *shape, dtype=self.precision, device=weights[0].device)
                 torch._foreach_copy_(list(updates), torch._foreach_lerp(gradients, averages, group["momentum"]))
                 options = [group[name] for name in ("ns_coefficients", "ns_steps", "eps")]
-                stacks = updates.chunk(1 if updates.is_cuda else HALVES)
+                stacks = updates.chunk(self.workers.count)
                 updates = torch.cat(self.workers.map(lambda stack: orthogonalized(stack, *options), stacks)).float()  # noqa: B023
                 if group["weight_decay"]:
                     torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])

@@ -11,20 +11,19 @@ from torch import Tensor
 
 from lib.network.models import MessageNetwork
 from lib.network.recipe import Recipe
-from lib.network.workers import HALVES
 from lib.runs import Run
 
 Batch = tuple[Any, Tensor, Tensor | None]
 """A network's inputs, the targets, and the noise for Gaussian messages."""
 
 
-def halves(inputs: Any, targets: Tensor, noise: Tensor | None) -> list[Batch]:
-    """A batch on processors in `HALVES`, graph by graph; whole on a GPU, and where it is no array of graphs."""
-    if targets.is_cuda or not isinstance(inputs, Tensor):
+def cut(inputs: Any, targets: Tensor, noise: Tensor | None, count: int) -> list[Batch]:
+    """A batch in so many parts at most, graph by graph; whole where it is no array of graphs."""
+    if count == 1 or not isinstance(inputs, Tensor):
         return [(inputs, targets, noise)]
-    parts = inputs.chunk(HALVES)
-    noises = [None] * len(parts) if noise is None else noise.chunk(HALVES)
-    return list(zip(parts, targets.chunk(HALVES), noises, strict=True))
+    parts = inputs.chunk(count)
+    noises = [None] * len(parts) if noise is None else noise.chunk(count)
+    return list(zip(parts, targets.chunk(count), noises, strict=True))
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@
 
 The penalty may change as training goes on; the best weights are those of the least objective under its last value.
 
-On processors the gradients of a batch are those of its halves, added in their order, which one or two workers compute
-(`lib.network.workers`): their number does not change the weights. Threads within PyTorch's operations can, in the last bits;
-the cards tell the device and all threads. Batches of many runs give each training one thread.
+On processors a batch is shared by the fastest number of workers (`lib.network.workers`), which is measured once a machine.
+The released weights are of one thread, and so is each of many trainings side by side: more change the last bits of weights.
+The cards tell the device and its threads.
 
 Random numbers come in rounds of `ROUND` steps, each from its own seed, so that a training resumed at a round's end
 draws what an uninterrupted one would have drawn, and ends, on processors, with the same weights.
@@ -39,12 +39,12 @@ from lib.network.losses import Loss, get_loss, mae
 from lib.network.models import MessageNetwork
 from lib.network.monitor import Monitor, Silent
 from lib.network.optimizer import Optimizer
-from lib.network.problem import Batch, Problem, Task, halves
+from lib.network.problem import Batch, Problem, Task, cut
 from lib.network.recipe import Recipe
 from lib.network.replay import replayed
 from lib.network.snapshots import SNAPSHOTS
 from lib.network.weights import load, save
-from lib.network.workers import Workers, fastest
+from lib.network.workers import MOST_WORKERS, Workers, fastest
 from lib.runs import Run
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def step(
 ) -> Tensor:
     """One step on a batch, with `forward` the model's `penalized`; the batch's loss per node before it.
 
-    The objective, and so the regularizer, is the mean of those of the batch's halves.
+    The objective, and so the regularizer, is the mean of those of the workers' parts of the batch.
     """
     graphs = len(targets)
 
@@ -84,7 +84,8 @@ def step(
         found = torch.autograd.grad(objective, optimizer.parameters, materialize_grads=True)
         return share * mae(predicted.detach(), targets), found
 
-    losses, (total, *others) = zip(*optimizer.workers.map(slopes, halves(inputs, targets, noise)), strict=True)
+    parts = cut(inputs, targets, noise, optimizer.workers.count)
+    losses, (total, *others) = zip(*optimizer.workers.map(slopes, parts), strict=True)
     for found in others:
         torch._foreach_add_(total, found)
     for parameter, gradient in zip(optimizer.parameters, total, strict=True):
@@ -226,20 +227,21 @@ def train(
 
 def _fastest_workers(run: Run, recipe: Recipe, model: MessageNetwork, task: Task) -> Workers:
     """The fastest workers for a training, by steps of copies of its model."""
-    batches = list(task.batches(0, MEASURED))
-    if batches[0][1].is_cuda:
+    inputs, targets = task.validation
+    if targets.is_cuda:
         return Workers()
 
     def take(workers: Workers) -> None:
         copied = copy.deepcopy(model)
         optimizer = Optimizer(copied, recipe, workers)
         optimizer.at(0.5)
-        for batch in batches:
-            step(copied.penalized, get_loss(recipe.loss), optimizer, recipe.bfloat16 and has_bfloat16(pick_device()), *batch)
+        for batch in task.batches(0, MEASURED):
+            step(copied.penalized, mae, optimizer, recipe.bfloat16 and has_bfloat16(targets.device), *batch)
 
     parameters = sum(p.numel() for p in model.parameters())
-    shapes = f"{run.variant}, {parameters} parameters, batch {recipe.batch}, targets {list(batches[0][1].shape)}"
-    return fastest(take, len(halves(*batches[0])), shapes, paths.found_workers(run.profile))
+    shapes = f"{run.variant}, {parameters} parameters, {recipe.batch} x {list(targets.shape[1:])} targets"
+    most = len(cut(inputs, targets, None, MOST_WORKERS))
+    return fastest(take, most, shapes, paths.found_workers(run.profile))
 
 
 def thin(history: list[dict[str, float]], points: int = 60) -> list[dict[str, float]]:
