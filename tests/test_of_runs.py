@@ -84,6 +84,12 @@ def test_what_a_body_does_by_itself_is_read_off_the_node():
     assert [*map(str, rests)] == ["vx/m1", "vy/m1"] and [*map(float, factors)] == pytest.approx([-0.375, -0.375], abs=0.05)
 
 
+def test_fronts_that_say_no_law_are_no_interaction():
+    evidence = of_frozen(parse_run("r1-2d", "l1").system).evidence
+    (found,) = of_fronts([table("0.3", "m1"), table("0.2*q2")], [table("s1"), table("s2")], evidence)
+    assert not found.law.has_pairs
+
+
 def test_evidence_has_what_varies_and_noise_of_the_stated_size():
     frozen = datasets.frozen(parse_run("string-2d", "l1").system)
     evidence = simulated.evidence_of(frozen)

@@ -202,7 +202,7 @@ def reason_against(
     network_error: float | None,
 ) -> str | None:
     """Why the best law is not announced; None if it is."""
-    if not best.law.has_pairs:
+    if not best.law.has_pairs and not structure_error < SPLINES * error:
         return "no interaction: terms of pairs do not lower the error on held-out data"
     if not np.isfinite(error):
         return "the best law has no value on some of the data"

@@ -50,7 +50,8 @@ class Part:
 def of_fronts(messages: Sequence[pd.DataFrame], node: Sequence[pd.DataFrame], evidence: Evidence) -> list[Candidate]:
     """Laws that the rows of a run's fronts say, one table a component of messages and node; constants are to be fitted.
 
-    Of all rows those that explain accelerations better than any simpler one, each up to its factors.
+    Of all rows those that explain accelerations better than any simpler one, each up to its factors; no interaction where
+    no row says a law.
     """
     small = evidence.sample(EDGES, 1)
     weight = (1 / (small.typical + np.linalg.norm(small.target, axis=1)))[:, None]
@@ -67,7 +68,7 @@ def of_fronts(messages: Sequence[pd.DataFrame], node: Sequence[pd.DataFrame], ev
         if error < (1 - GAIN) * least:
             kept.append(candidate)
             least = error
-    return kept
+    return kept or [Candidate(Law(evidence.motion.dim, sympy.S.Zero, order=evidence.order), "nothing")]
 
 
 def _composed(pairs: list[Part], alone: list[Part], target: np.ndarray, evidence: Evidence) -> tuple[Candidate, float]:
