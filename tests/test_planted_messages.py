@@ -10,7 +10,7 @@ from lib.messages import extraction
 from lib.physics import datasets
 from lib.physics.datasets import Trajectories
 from lib.physics.systems import parse_system
-from lib.report import planted
+from lib.report import planted, tables
 from lib.selection import simulated
 from lib.selection.of_runs import OfSystem
 
@@ -51,6 +51,9 @@ def test_cases_are_announced_once_and_counted(tmp_path, monkeypatch):
     assert row["fronts"] == row["all"] == "right", row
     monkeypatch.setattr(planted, "data_set", None)
     planted.compute([str(SYSTEM)], path, seeds=[1])
-    counts = planted.counted(pd.concat([pd.read_csv(path), pd.DataFrame([row | {"gauge": "force", "all": "none"}])]), "gauge")
-    assert counts["all", "right"].to_dict() == {"acceleration": 1, "force": 0, "all": 1}
-    assert counts["", "cases"].to_dict() == {"acceleration": 1, "force": 1, "all": 2}
+    told = tables.planted(pd.concat([pd.read_csv(path), pd.DataFrame([row | {"gauge": "force", "all": "none"}])]))
+    lines = {
+        cells[1].strip(): [cell.strip() for cell in cells[2:-1]] for cells in (line.split("|") for line in told.splitlines())
+    }
+    assert lines["gauge: force"] == ["1", "1 / 0 / 0", "1 / 0 / 0", "0 / 0 / 1"]
+    assert lines["together"] == ["2", "2 / 0 / 0", "2 / 0 / 0", "1 / 0 / 1"]

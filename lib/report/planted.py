@@ -71,7 +71,6 @@ EVERY = 4
 ROWS, EVALUATIONS = 500, 20_000
 """Edges, or bodies, of one search, and the expressions that it evaluates: a second or two."""
 SOURCES = ("fronts", "formulas", "all")
-OUTCOMES = ("right", "wrong", "none")
 
 
 @dataclass(frozen=True)
@@ -194,15 +193,6 @@ def compute(names: Sequence[str], path: Path, seeds: Iterable[int] = SEEDS) -> N
             rows.sort(key=lambda one: (SYSTEMS.index(one["system"]), one["seed"]))
             write_text(path, pd.DataFrame(rows).to_csv(index=False))
             log.info("%s seed %d: %s", system, case.seed, ", ".join(f"{source} {last[source]}" for source in SOURCES))
-
-
-def counted(table: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Of each value of a column, and of all cases: how many, and how many of each outcome by source."""
-    groups = {**dict(list(table.groupby(by, sort=False))), "all": table}
-    columns = {("", "cases"): {key: len(group) for key, group in groups.items()}}
-    for source, outcome in itertools.product(SOURCES, OUTCOMES):
-        columns[source, outcome] = {key: int((group[source] == outcome).sum()) for key, group in groups.items()}
-    return pd.DataFrame(columns)
 
 
 def main() -> None:

@@ -32,6 +32,8 @@ FIRST = ("reciprocal", "bottleneck", "l1")
 """Variants of the headline."""
 LONGEST = 60
 """Characters of a formula that a cell shows."""
+OUTCOMES = ("right", "wrong", "none")
+"""Of an announcement."""
 NOTHING = "–"
 
 
@@ -123,19 +125,40 @@ def announced(table: pd.DataFrame) -> str:
     """Of each system how many runs are announced right, wrong and not, by what was offered; empty where none is judged."""
     counts = results.counted(table)
     offered = list(dict.fromkeys(counts.columns.get_level_values(0)))
-    outcomes = ("right", "wrong", "none")
     rows = [
         [
             f"`{system}`" if system != "together" else system,
-            *(_outcomes(counts.loc[system, name], outcomes) for name in offered),
+            *(_outcomes(counts.loc[system, name]) for name in offered),
         ]
         for system in counts.index
     ]
     return in_columns(["right / wrong / none", *offered], rows)
 
 
-def _outcomes(counts: pd.Series, outcomes: tuple[str, ...]) -> str:
-    return " / ".join(str(counts[outcome]) for outcome in outcomes) if counts.sum() else NOTHING
+def planted(cases: pd.DataFrame) -> str:
+    """Of planted messages how many are announced right, wrong and not, by what was offered: by gauge, by noise, together."""
+    offered = {"fronts": "fronts alone", "formulas": "generated formulas alone", "all": "all"}
+    groups = {f"gauge: {name}": group for name, group in cases.groupby("gauge", sort=False)}
+    groups |= {f"noise {noise:.0%}": group for noise, group in cases.groupby("noise")}
+    rows = []
+    for words, group in (groups | {"together": cases}).items():
+        counts = [group[source].value_counts().reindex(OUTCOMES, fill_value=0) for source in offered]
+        rows.append([words, str(len(group)), *map(_outcomes, counts)])
+    return in_columns(["right / wrong / none", "cases", *offered.values()], rows)
+
+
+def coverage(constants: pd.DataFrame) -> str:
+    """Of each law, in how many data sets the true constants are within two standard errors of the fitted ones."""
+    rows = [
+        [f"`{system}`", f"{int(of['within'].sum())} of {int(of['of'].sum())}", f"{of['within'].sum() / of['of'].sum():.1%}"]
+        for system, of in [*constants.groupby("system", sort=False), ("together", constants)]
+    ]
+    rows[-1][0] = "together"
+    return in_columns(["system", "constants within two standard errors", "part"], rows)
+
+
+def _outcomes(counts: pd.Series) -> str:
+    return " / ".join(str(counts[outcome]) for outcome in OUTCOMES) if counts.sum() else NOTHING
 
 
 def potentials(table: pd.DataFrame) -> str:
