@@ -134,7 +134,7 @@ def under_noise(table: pd.DataFrame) -> list[str]:
     noisy = results.with_noise(table)["announced"]
     path = paths.noise_maps("full")
     maps = pd.read_csv(path)["outcome"] if path.exists() else pd.Series(dtype=str)
-    sentences = [f"With noise of 5% on accelerations, of {len(noisy)} {told(noisy)}."] if len(noisy) else []
+    sentences = [f"With noise of 5% on accelerations, of {len(noisy)} announcements {told(noisy)}."] if len(noisy) else []
     if len(maps):
         sentences.append(f"Of {len(maps)} [measurements](outputs/12_noise_maps.ipynb) of other noise and size {told(maps)}.")
     return [f"- **Under noise.** {' '.join(sentences)}"] if sentences else []
