@@ -236,7 +236,7 @@ def rollouts(found: Sequence[Rollout], recording: Recording) -> Figure:
         below.semilogy(one.time[1:], np.maximum(one.distance[1:], 1e-300), color="C0")
         below.set(xlabel=_label("time", recording.time_unit))
     axes[0][0].set_ylabel(_label("y", recording.length_unit))
-    axes[1][0].set_ylabel(_label("mean distance", recording.length_unit))
+    axes[1][0].set_ylabel(_label("mean distance", recording.length_unit).replace(" / ", "\n/ "))
     return figure
 
 
