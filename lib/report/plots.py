@@ -515,8 +515,11 @@ def outcomes(table: pd.DataFrame, down: str, across: str, labels: dict[str, str]
     systems = list(dict.fromkeys(table["system"]))
     figure, axes = plt.subplots(1, len(systems), figsize=(2.6 * len(systems) + 0.6, 3.2), sharey=True, squeeze=False)
     numbers = {name: k for k, name in enumerate(OUTCOMES)}
+    rows, columns = sorted(set(table[down]), reverse=True), sorted(set(table[across]))
     for axis, system in zip(axes[0], systems, strict=True):
-        cells = table[table["system"] == system].pivot(index=down, columns=across, values="outcome").sort_index(ascending=False)
+        cells = (
+            table[table["system"] == system].pivot(index=down, columns=across, values="outcome").reindex(rows, columns=columns)
+        )
         colours = sns.color_palette(list(OUTCOMES.values()))
         drawn = cells.replace(numbers).astype(float)
         look = {"cmap": colours, "vmin": -0.5, "vmax": 2.5, "cbar": False, "linewidths": 1}
