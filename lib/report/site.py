@@ -127,7 +127,7 @@ def _overviews() -> dict[str, str]:
     titles = {"0_demo": "Demo", "6_report": "Report", **{name: words.capitalize() for name, words in APPENDIX.items()}}
     places = {title: f"outputs/{name}" for name, title in titles.items()}
     places |= {TITLES[stage].capitalize(): f"outputs/{run}/{stage}" for stage, run in LARGER.items()}
-    return places | {"Solar system": "outputs/data/solar-system/11_solar_system"}
+    return places | {"Noise": "outputs/12_noise_maps", "Solar system": "outputs/data/solar-system/11_solar_system"}
 
 
 def _data_sets() -> dict[str, str]:
