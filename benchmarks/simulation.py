@@ -192,7 +192,7 @@ def main() -> None:
         for name in options.systems:
             rows.append(against_diffrax(name, options.baseline_count))
             print(pd.DataFrame(rows[-1:]).to_string(index=False, header=len(rows) == 1, float_format="%.3g"), flush=True)
-        write_text(HERE / "simulation_diffrax.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
+            write_text(HERE / "simulation_diffrax.csv", pd.DataFrame(rows).to_csv(index=False, float_format="%.4g"))
         return
     for name in options.systems:
         rows += measure(name, options.count, options.baseline_count)

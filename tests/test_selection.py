@@ -15,7 +15,7 @@ from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
 from lib.selection.choice import choose, relative_deviation
 from lib.selection.description_length import description_length, of_structure
-from lib.selection.fitting import Family, deviations, fit
+from lib.selection.fitting import Family, Fit, deviations, fit
 from lib.selection.law import read_law
 from lib.selection.moves import shorter
 from lib.selection.radial_forms import fit_forms
@@ -43,6 +43,22 @@ def announced(of, noise=0.0, **kinds):
 def test_the_structure_is_found_by_splines(radial, terms):
     found = evidence(law(radial, divides_by_mass=True), motion(), 0.01)
     assert {str(term) for term in search(Dictionary.of(found, every_term(found)))[0].terms} >= terms
+
+
+@pytest.mark.parametrize(
+    ("radial", "single", "terms"),
+    [
+        ("(q1*q2 - m1*m2)/(r + 0.01)**2", (), {"radial m2 f(r)", "radial q1*q2/m1 f(r)"}),
+        ("-2*(r - 1)", ("-0.5*vx/m1", "-0.5*vy/m1"), {"radial 1/m1 f(r)", "1/m1 friction"}),
+    ],
+)
+def test_an_encounter_that_one_trajectory_alone_has_does_not_hide_the_structure(radial, single, terms):
+    of, states = law(radial, single=single, divides_by_mass=True), motion(seed=1)
+    position = states.position.copy()
+    for time in range(6):
+        position[4 * time + 1] = position[4 * time] + 0.0002 * (time + 1)
+    found = evidence(of, replace(states, position=position), 0.01)
+    assert {str(term) for term in search(Dictionary.of(found, every_term(found)))[0].terms} == terms
 
 
 def test_a_law_with_friction_and_a_field_is_announced_with_its_constants():
@@ -121,6 +137,14 @@ def test_a_constant_without_bound_is_taken_to_its_limit():
     fitted = fit(law("3.7e12*q1*q2/(r**2*(r + 3.7e12))", divides_by_mass=True), found, relative_deviation(found))
     (shortest,) = (one for one in shorter(fitted) if not one.radial.atoms(sympy.Float))
     assert shortest.radial == law("q1*q2/r**2").radial
+
+
+def test_a_limit_with_exponents_that_are_floats_takes_no_time():
+    found = evidence(law("q1*q2/r**2", divides_by_mass=True), motion(100))
+    text = "-1.04*m1*m2/(r**2 + 0.0002) + 1.3e10*m2*q1*q2/((r**2 + 0.0002)**0.8651*sqrt(6.213*r**2 + 2.2e12))"
+    family = Family(law(text))
+    one = Fit(family, family.start, np.zeros((1, 2)), np.zeros((1, 2, len(family.start))), found.group[:1])
+    assert len(list(shorter(one))) > 1
 
 
 def test_a_law_without_a_value_somewhere_is_not_announced():

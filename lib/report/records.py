@@ -115,9 +115,11 @@ def minutes(command: str) -> str:
 def first_command() -> str:
     """The first command, with its minutes."""
     command = f"./run_all.sh --data {EXAMPLE.relative_to(paths.ROOT)}"
+    demo = f"./run_all.sh --retrain --profile demo --only {PICTURED}"
     return (
-        f"```\n{command}\n```\nIt takes {minutes(command)} minutes on one core (and {minutes('first run')} once, to make its "
-        f"environment), without account, GPU or Julia. In the end it prints:\n{example_output()}"
+        f"```\n{command}\n```\nIt takes {minutes(command)} minutes on two cores (and {minutes('first run')} once, to make its "
+        f"environment), without account, GPU or Julia. In the end it prints:\n{example_output()}\n"
+        f"The way of the paper, from a simulation by a network to its law, takes {minutes(demo)} minutes: `{demo}`"
     )
 
 

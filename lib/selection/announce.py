@@ -16,7 +16,7 @@ from lib.selection.choice import Scored, again, choose, noise, score, shortened
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family, Fit, fit
 from lib.selection.law import Announcement, Constant, Law
-from lib.selection.moves import exponents, with_own_constants
+from lib.selection.moves import exponents, multiplied_out, with_own_constants
 from lib.selection.structure import Basis, Dictionary, Structure, every_term, refined, search
 
 STRUCTURE_EDGES, FORM_EDGES, FINAL_EDGES = 60_000, 12_000, 120_000
@@ -185,9 +185,12 @@ def is_same(best: Scored, other: Scored) -> bool:
 
 
 def is_one_structure(best: Fit, other: Fit, evidence: Evidence, deviation: np.ndarray) -> bool:
-    """Whether two formulas differ only in which of their constants are the same number: freed, one comes to the other."""
+    """Whether two formulas differ only in which of their constants are the same number, or in what is multiplied out.
+
+    With all constants freed, one comes to the other.
+    """
     for one, shared in ((best, other), (other, best)):
-        free = fit(with_own_constants(shared.law), evidence, deviation)
+        free = fit(with_own_constants(multiplied_out(shared.law)), evidence, deviation)
         if float(np.abs(one.residual - free.residual).max()) < SAME:
             return True
     return False

@@ -38,10 +38,9 @@ FAMILIES: Registry[Callable[[Term], bool]] = Registry(
 
 def compare(dictionary: Dictionary, structure: Structure) -> dict[str, Any]:
     """Of each family: whether the structure has it, and relative held-out errors without and with its best term."""
-    nothing = dictionary.held_out([]).sum()
 
     def error(chosen: list[int]) -> float:
-        return float(np.sqrt(max(dictionary.held_out(chosen).sum() / nothing, 0.0)))
+        return float(np.sqrt(max(dictionary.error(chosen), 0.0)))
 
     chosen = [dictionary.terms.index(term) for term in structure.terms]
     masses = "mass" in dictionary.evidence.motion.properties

@@ -62,20 +62,30 @@ def shorter(fit: Fit) -> Iterator[Law]:
             if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
                 yield rebuilt(family, known | {symbol: whole})
         elif abs(value) > BOUNDLESS:
-            yield from _at_infinity(family, known, symbol, value)
+            yield _at_infinity(family, known, symbol, value)
         elif abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
             yield rebuilt(family, known | {symbol: sympy.Integer(0)})
 
 
-def _at_infinity(family: Family, known: dict[sympy.Symbol, sympy.Expr], symbol: sympy.Symbol, value: float) -> Iterator[Law]:
-    """The law where a constant has no bound, if it has a limit there."""
-    rest = {one: number for one, number in known.items() if one != symbol}
-    first, second, *others = (_at_positive_distances(form.xreplace(rest)) for form in family.forms)
+def _at_infinity(family: Family, known: dict[sympy.Symbol, sympy.Expr], symbol: sympy.Symbol, value: float) -> Law:
+    """The law where a constant has no bound; not defined where it has no limit."""
+    positive = sympy.Symbol("r", positive=True)
+    rest = {one: number for one, number in known.items() if one != symbol} | {R: positive}
+    forms = [_limit(form.xreplace(rest), symbol, sympy.oo if value > 0 else -sympy.oo) for form in family.forms]
+    return family.of_forms([form.xreplace({positive: R}) for form in forms])
+
+
+def _limit(form: sympy.Expr, symbol: sympy.Symbol, end: sympy.Expr) -> sympy.Expr:
+    """Each part's limit, or that of a quotient of polynomials; SymPy's `limit` may take hours where exponents are floats."""
+    by_parts = form.subs(symbol, end)
+    if not by_parts.has(sympy.nan):
+        return by_parts
+    above, below = (sympy.collect(sympy.expand(part), symbol, evaluate=False) for part in sympy.fraction(sympy.together(form)))
     try:
-        limits = [sympy.limit(form, symbol, sympy.oo if value > 0 else -sympy.oo) for form in (first, second)]
-    except (NotImplementedError, ValueError, TypeError):
-        return
-    yield family.of_forms([*limits, *(form.xreplace(known) for form in others)])
+        first, second = (max(parts, key=lambda power: sympy.degree(power, symbol)) for parts in (above, below))
+    except sympy.PolynomialError:
+        return by_parts
+    return above[first] / below[second] * (first / second).subs(symbol, end)
 
 
 def joined(fit: Fit) -> Iterator[Law]:
@@ -88,6 +98,12 @@ def joined(fit: Fit) -> Iterator[Law]:
         variance = fit.covariance[i, i] + fit.covariance[j, j] - 2 * sign * fit.covariance[i, j]
         if abs(one - sign * other) <= max(ERRORS * np.sqrt(max(variance, 0.0)), EQUAL * abs(one)):
             yield rebuilt(family, known | {family.symbols[j]: sign * known[family.symbols[i]]})
+
+
+def multiplied_out(law: Law) -> Law:
+    """The law with its products of sums multiplied out: a quadratic may come as a product with two roots."""
+    radial, transverse, *single = map(sympy.expand_mul, (law.radial, law.transverse, *law.single))
+    return replace(law, radial=radial, transverse=transverse, single=tuple(single))
 
 
 def with_own_constants(law: Law) -> Law:

@@ -141,6 +141,13 @@ class Dictionary:
             errors.append(square - 2 * beta @ along[own] + beta @ here @ beta)
         return np.array(errors)
 
+    def error(self, chosen: list[int]) -> float:
+        """Held-out weighted square error over that of no terms at all: the median over folds.
+
+        A close encounter that one fold alone has is nothing that splines fitted to the others can follow.
+        """
+        return float(np.median(self.held_out(chosen) / np.maximum(self.held_out([]), 1e-300)))
+
     def row_errors(self, chosen: list[int]) -> np.ndarray:
         """Held-out weighted square error of each row, [rows]."""
         own = self.numbers(chosen)
@@ -175,17 +182,13 @@ class Structure:
 
     terms: tuple[Term, ...]
     error: float
-    """Root of the held-out weighted square error over that of no terms at all."""
+    """Root of the held-out weighted square error over that of no terms at all, by the median over folds."""
 
 
 def search(dictionary: Dictionary, keep: int = 4) -> list[Structure]:
     """Sets of terms, best first: grown one by one from each of the best first terms, and pruned."""
-    nothing = dictionary.held_out([]).sum()
+    error = dictionary.error
     found: dict[tuple[int, ...], float] = {(): 1.0}
-
-    def error(chosen: list[int]) -> float:
-        return float(dictionary.held_out(chosen).sum() / nothing)
-
     everything = range(len(dictionary.terms))
     first = sorted(everything, key=lambda k: error([k]))[:keep]
     for start in first:
@@ -251,7 +254,7 @@ def refined(dictionary: Dictionary, structure: Structure) -> Dictionary:
     evidence, terms = dictionary.evidence, list(structure.terms)
     bases = [Basis.of(evidence.motion.edges.r, count) for count in FINER]
     tried = [Dictionary.of(evidence, terms, basis=basis) for basis in bases]
-    return min(tried, key=lambda one: float(one.held_out(list(range(len(terms)))).sum()))
+    return min(tried, key=lambda one: one.error(list(range(len(terms)))))
 
 
 def profiles(dictionary: Dictionary, structure: Structure) -> tuple[list[Profile], dict[SingleTerm, float]]:
