@@ -25,9 +25,9 @@ def of_frozen(system, noise):
 
 def test_each_system_has_every_gauge_with_every_noise():
     cases = [planted.Case(parse_system(name), seed) for name in planted.SYSTEMS for seed in planted.SEEDS]
-    assert len(cases) == 104
+    assert len(cases) == 208
     seen = Counter((str(case.system), case.gauge, case.noise) for case in cases)
-    assert len(seen) == len(planted.SYSTEMS) * len(planted.GAUGES) * len(planted.NOISES) and max(seen.values()) == 2
+    assert len(seen) == len(planted.SYSTEMS) * len(planted.GAUGES) * len(planted.NOISES) and set(seen.values()) == {2, 3}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -44,10 +44,10 @@ def test_messages_are_the_force_in_a_random_basis_and_the_cases_own_gauge(seed):
 
 def test_cases_are_announced_once_and_counted(tmp_path, monkeypatch):
     path = tmp_path / "planted.csv"
-    monkeypatch.setattr(planted, "data_set", of_frozen)
+    monkeypatch.setattr(planted, "data_set", lambda system, number: of_frozen(system, planted.NOISES[number]))
     planted.compute([str(SYSTEM)], path, seeds=[1])
     (row,) = pd.read_csv(path).to_dict("records")
-    assert (row["system"], row["seed"], row["gauge"], row["noise"]) == ("r1-2d", 1, "acceleration", 0.02)
+    assert (row["system"], row["series"], row["seed"], row["gauge"], row["noise"]) == ("r1-2d", 1, 1, "acceleration", 0.02)
     assert row["fronts"] == row["all"] == "right", row
     monkeypatch.setattr(planted, "data_set", None)
     planted.compute([str(SYSTEM)], path, seeds=[1])
@@ -56,4 +56,5 @@ def test_cases_are_announced_once_and_counted(tmp_path, monkeypatch):
         cells[1].strip(): [cell.strip() for cell in cells[2:-1]] for cells in (line.split("|") for line in told.splitlines())
     }
     assert lines["gauge: force"] == ["1", "1 / 0 / 0", "1 / 0 / 0", "0 / 0 / 1"]
+    assert lines["series 1"] == lines["together"]
     assert lines["together"] == ["2", "2 / 0 / 0", "2 / 0 / 0", "1 / 0 / 1"]

@@ -3,10 +3,12 @@
 `python -m lib.report.planted [SYSTEM ...]` plants, searches and announces, of all systems or of those named, and writes
 `outputs/planted.csv`, one row a case. Rows that are there already are left as they are.
 
-The rule was written down before the first run. Of each of `SYSTEMS` there are 13 cases, 104 in all, by seed s = 0 to 12:
+The rule was written down before the first run. Of each of `SYSTEMS` there are 13 cases, 104 in all, by seed s = 0 to 12.
+A second series, s = 13 to 25, has other data sets. It was added, and run once, when the search for structures had been
+changed for what the first one had shown.
 
-- Each system has three data sets, one a noise, of trajectories from a random stream of their own: what runs of a system
-  share, the seeds that have the same noise share here.
+- In each series a system has three data sets, one a noise, of trajectories from a random stream of their own: what runs
+  of a system share, the seeds that have the same noise share here.
 - The messages of all pairs are m = g f A + h, f the true force, A of independent normal entries, with the gauge
   number s mod 4 of `GAUGES` and the noise number s mod 3 of `NOISES`: all twelve combinations, and the first one again.
 - Noise is Gaussian: of each message channel in units of its standard deviation (without outliers), of each component of
@@ -54,7 +56,9 @@ SYSTEMS = tuple(
     f"{law}-2d" for law in ("spring", "r1", "r2", "charge", "damped", "discontinuous", "own_length", "superposition")
 )
 """Every registered law in which all pairs act alike and one formula holds for every body."""
-SEEDS = range(13)
+SERIES = 13
+"""Cases of a system in one series."""
+SEEDS = range(2 * SERIES)
 GAUGES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "force": (np.ones_like, 0.0),
     "acceleration": (lambda m: 1 / m, 0.0),
@@ -90,14 +94,19 @@ class Case:
         """Of messages and of accelerations."""
         return NOISES[self.seed % len(NOISES)]
 
+    @property
+    def data_set(self) -> int:
+        """Number of its data set, among those of its system."""
+        return NOISES.index(self.noise) + len(NOISES) * (self.seed // SERIES)
+
     def generator(self) -> np.random.Generator:
         """Random numbers of this case."""
         return np.random.default_rng([SYSTEMS.index(str(self.system)), self.seed])
 
 
-def data_set(system: System, noise: float) -> OfSystem:
-    """The trajectories that cases of a system and a noise share, and their noisy accelerations."""
-    number = NOISES.index(noise)
+def data_set(system: System, number: int) -> OfSystem:
+    """Trajectories with noisy accelerations that several cases of a system share."""
+    noise = NOISES[number % len(NOISES)]
     trajectories = datasets.make(system, TRAJECTORIES, seed=number, stream=STREAM, every=EVERY)
     rng = np.random.default_rng([len(SYSTEMS) + SYSTEMS.index(str(system)), number])
     evidence = simulated.with_noise(simulated.evidence_of(trajectories), noise, rng)
@@ -158,6 +167,7 @@ def row(case: Case, found: dict[str, Announcement]) -> dict[str, Any]:
     judged = {source: judge(one, case.system) for source, one in found.items()}
     return {
         "system": str(case.system),
+        "series": 1 + case.seed // SERIES,
         "seed": case.seed,
         "gauge": case.gauge,
         "noise": case.noise,
@@ -184,9 +194,9 @@ def compute(names: Sequence[str], path: Path, seeds: Iterable[int] = SEEDS) -> N
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records") if path.exists() else []
     known = {(one["system"], one["seed"]) for one in rows}
     due = [Case(parse_system(name), seed) for name in names for seed in seeds if (name, seed) not in known]
-    due.sort(key=lambda case: (-case.noise, SYSTEMS.index(str(case.system))))
-    for (system, noise), group in itertools.groupby(due, key=lambda case: (case.system, case.noise)):
-        shared = data_set(system, noise)
+    due.sort(key=lambda case: (-case.data_set, SYSTEMS.index(str(case.system))))
+    for (system, number), group in itertools.groupby(due, key=lambda case: (case.system, case.data_set)):
+        shared = data_set(system, number)
         formulas = shared.announce(shared.generated)
         for case in group:
             rows.append(last := row(case, announced(case, shared) | {"formulas": formulas}))

@@ -136,10 +136,11 @@ def announced(table: pd.DataFrame) -> str:
 
 
 def planted(cases: pd.DataFrame) -> str:
-    """Of planted messages how many are announced right, wrong and not, by what was offered: by gauge, by noise, together."""
+    """Of planted messages how many are announced right, wrong and not, by what was offered, in groups and together."""
     offered = {"fronts": "fronts alone", "formulas": "generated formulas alone", "all": "all"}
     groups = {f"gauge: {name}": group for name, group in cases.groupby("gauge", sort=False)}
     groups |= {f"noise {noise:.0%}": group for noise, group in cases.groupby("noise")}
+    groups |= {f"series {number}": group for number, group in cases.groupby("series")}
     rows = []
     for words, group in (groups | {"together": cases}).items():
         counts = [group[source].value_counts().reindex(OUTCOMES, fill_value=0) for source in offered]
