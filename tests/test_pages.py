@@ -77,12 +77,12 @@ def test_budgets_are_those_of_rows_and_longer_runs_are_named():
     assert captions.seeds(RUNS) == "Seeds: 0, 1 (`spring-2d`); 0 (all others)."
 
 
-def test_r2_that_would_read_1_says_what_is_missing():
+def test_r2_that_would_read_1_has_its_first_digit_that_is_not_9():
     assert [captions.r2(value) for value in (0.5, 0.9994, 0.99951, 1 - 3e-6, float("nan"))] == [
         "0.500",
         "0.999",
-        "1−5e-04",
-        "1−3e-06",
+        "0.9995",
+        "0.999997",
         "–",
     ]
 
@@ -101,8 +101,8 @@ def test_an_index_without_distilled_runs_has_no_headline(tmp_path):
 def test_announcements_are_counted():
     table = RUNS.assign(announced_of_fronts=RUNS["announced"], announced_of_formulas="right")
     told = statements.announcements(table)
-    assert told.startswith("Of 3 announcements 1 are right, 1 wrong, 1 abstain") and "2 runs are not judged yet" in told
-    assert "of 2 systems 2 are right, 0 wrong, 0 abstain" in told
+    assert told.startswith("All distilled runs (every variant and seed): 1 right, 1 wrong, 1 none") and "2 runs are not judged yet" in told
+    assert "no network, once a system: 2 right, 0 wrong, 0 none" in told
 
 
 def test_a_link_to_a_notebook_leads_to_its_rendering():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -55,7 +56,7 @@ def _more(rows: pd.DataFrame, shown: Sequence[str]) -> str:
     for row, factor in zip(found.itertuples(), factors, strict=True):
         words.setdefault(f"{factor:.0f} times as many", []).append(_named(row))
     told = "; ".join(f"{many}: {', '.join(runs)}" for many, runs in words.items())
-    return f"† marks runs that saw more, since they had fallen short of their goal ({told})."
+    return f"† marks runs that were trained longer, because at first they had missed the project's goal ({told})."
 
 
 def _named(row: tuple) -> str:
@@ -88,7 +89,8 @@ def edges() -> str:
 
 
 def r2(value: float) -> str:
-    """R² to three digits; where these would be 1.000, what is missing to 1."""
+    """R² to three digits; where these would be 1.000, to the first digit that is not 9."""
     if pd.isna(value):
         return "–"
-    return f"{value:.3f}" if value < CLOSE else f"1−{1 - value:.0e}"
+    digits = 3 if value < CLOSE else math.ceil(-math.log10(max(1 - value, 1e-12)))
+    return f"{value:.{digits}f}"

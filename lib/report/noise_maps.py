@@ -42,7 +42,7 @@ POSITION_NOISE = (1e-4, 1e-3, 1e-2)
 """Standard deviations of a component, in units of the positions' own standard deviation."""
 SAMPLING = (1, 2, 4)
 """Each so many snapshots of the simulation are measured, where positions are."""
-FOLLOWED = 300
+FOLLOWED = 50
 """Trajectories whose positions are measured."""
 STREAM = 7
 """Of random numbers: trajectories that no network, search or verdict has seen."""

@@ -89,6 +89,10 @@ def latex(expression: sympy.Expr, constants: Sequence[Constant]) -> str:
     return sympy.latex(found, symbol_names=names)
 
 
+PREDICTED = {"structure": "splines in place of formulas"}
+"""Words for what predicts, where its name in a record is not plain."""
+
+
 def summary(record: Mapping[str, Any]) -> list[str]:
     """A few lines of the record of a law: announced or not, the formula with error bars, why, and how well it predicts."""
     law = read_law(record)
@@ -100,10 +104,12 @@ def summary(record: Mapping[str, Any]) -> list[str]:
         words = [f"({' and '.join(words)})/m1"]
     words += [f"{told(one, constants)} along {axis}" for axis, one in zip("xyz", law.single, strict=False) if one != 0]
     formula = f"{what} of body 1: {', '.join(words) or '0'}"
-    errors = ", ".join(f"{name} {value:.3g}" for name, value in record["held_out_error"].items() if value is not None)
+    held_out = record["held_out_error"].items()
+    errors = ", ".join(f"{PREDICTED.get(name, name)} {value:.3g}" for name, value in held_out if value is not None)
+    errors = f"held-out error, 1 being that of no law: {errors}"
     if record["announced"]:
-        return [f"a law is announced; {formula}", f"relative error: {errors}"]
-    return [f"no law is announced: {record['reason']}", f"the best that was found, {formula}", f"relative error: {errors}"]
+        return [f"a law is announced; {formula}", errors]
+    return [f"no law is announced: {record['reason']}", f"the best that was found, {formula}", errors]
 
 
 def trajectories(recording: Recording, count: int = 4) -> Figure:

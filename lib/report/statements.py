@@ -8,6 +8,8 @@ import pandas as pd
 
 from lib import paths
 from lib.files import read_json
+from lib.network.catalogue import parse_run
+from lib.network.recipe import recipe_of
 from lib.network.variants import VARIANTS
 from lib.report import captions, results
 
@@ -73,11 +75,10 @@ def reproduced(table: pd.DataFrame) -> str:
     graphs = seed_0(table)["graphs_seen"].reindex(loss.index) / 1e6
     return "\n".join(
         [
-            f"- The law is in the messages of {law['ours'].sum()} of the {len(law)} runs of the paper's Table 5 (seed 0); it "
-            f"counts {law['theirs'].sum()}, judged by eye. Here a verdict decides, in any gauge.",
-            f"- The loss per node is below the paper's in {(loss['ours'] < loss['theirs']).sum()} of {len(loss)} "
-            "networks, after "
-            f"{span(graphs, '{:.0f}')} million training graphs (the paper: 64 million).",
+            f"- Of the {len(law)} runs of the paper's Table 5 the law is in the messages of {law['ours'].sum()} (seed 0; an "
+            f"automatic test decides, in any gauge), in the paper of {law['theirs'].sum()} (by eye).",
+            f"- The loss per node is below the paper's in {(loss['ours'] < loss['theirs']).sum()} of the {len(loss)} networks "
+            f"that compare (not `damped`), after {span(graphs, '{:.0f}')} million training graphs (the paper: 64 million).",
         ]
     )
 
@@ -88,13 +89,16 @@ def not_reproduced(table: pd.DataFrame) -> str:
     missed = law[law["theirs"] & ~law["ours"]].index
     above = loss[loss["ours"] > loss["theirs"]]
     worst = above.assign(factor=above["ours"] / above["theirs"]).sort_values("factor").iloc[-1:]
+    relative = sum(recipe_of(parse_run(*key)).loss == "relative" for key in above.index)
     lines = [against_table_1(table)]
     if len(missed):
-        lines.append(f"- Recovered in the paper, not here: {named(missed)}.")
+        right = (seed_0(table).loc[missed, "announced"] == "right").all()
+        also = " (what is announced of them is right)" if right else ""
+        lines.append(f"- The law is in the messages there, not here: {named(missed)}{also}.")
     for (system, variant), row in worst.iterrows():
         lines.append(
-            f"- {len(above)} networks predict worse than the paper's, most of all `{system}/{variant}` "
-            f"({row['ours']:.2g} against {row['theirs']:.2g}): under `r2` and `charge` ours minimize a relative error."
+            f"- {len(above)} networks have a larger loss than the paper's, most of all `{system}/{variant}` "
+            f"({row['ours']:.2g}, the paper {row['theirs']:.2g}); {relative} were trained on a relative error."
         )
     return "\n".join(lines)
 
@@ -105,10 +109,10 @@ def against_table_1(table: pd.DataFrame) -> str:
     shown = runs[runs["system"].str.partition("-")[0].isin(ENCODE_ACCELERATIONS) & runs["variant"].isin(HEADED)]
     compared = theirs.reindex(shown.index)
     return (
-        f"- R² of messages against the force (Table 1): `bottleneck` and `l1` on `r1` and `r2` have {span(compared, '{:.3g}')} "
-        f"there and {span(shown['r2_force_trimmed'])} here (trimmed; {span(shown['r2_force'])} over all edges). They encode "
-        f"accelerations: against these they have {span_of_r2(shown['r2_acceleration_trimmed'])} (trimmed; "
-        f"{span_of_r2(shown['r2_acceleration'])} over all edges, where a few collisions decide)."
+        f"- R² of messages with the force (Table 1; `bottleneck`, `l1`; `r1`, `r2`): {span(compared, '{:.3g}')} in the paper, "
+        f"{span(shown['r2_force_trimmed'])} here (untrimmed {span(shown['r2_force'])}). Ours hold force over mass, "
+        f"where the law is found too: R² {span_of_r2(shown['r2_acceleration_trimmed'])} "
+        f"(untrimmed {span_of_r2(shown['r2_acceleration'])})."
     )
 
 
@@ -120,11 +124,11 @@ def new(table: pd.DataFrame) -> str:
     lines = [
         f"- **A law that nobody told it.** {announcements(table)}",
         *under_noise(table),
-        f"- **Messages that can only be the force.** `reciprocal` makes action = −reaction; its messages have R² "
-        f"{span_of_r2(reciprocal['r2_force_trimmed'])} against the force in all {len(reciprocal)} runs (trimmed; "
-        f"{span_of_r2(reciprocal['r2_force'])} over all edges, where a few collisions decide).",
-        f"- **A verdict that knows near misses.** Of {misses['tried']:,}, such as r^-1.02 for r^-1, it refuses "
-        f"{misses['refused']}.",
+        "- **Messages that can only be the force.** In `reciprocal` action = −reaction: R² with the force is "
+        f"{span_of_r2(reciprocal['r2_force_trimmed'])} in {len(reciprocal)} runs (untrimmed "
+        f"{span_of_r2(reciprocal['r2_force'])}).",
+        f"- **A verdict that knows near misses.** It refuses {misses['refused']} of {misses['tried']:,} wrong laws that are "
+        f"close to the true one (r^-1.02 for r^-1), and accepts {misses['accepted']:,} of {misses['forms']:,} true forms.",
     ]
     return "\n".join([*lines, of_data_sets()])
 
@@ -134,9 +138,11 @@ def under_noise(table: pd.DataFrame) -> list[str]:
     noisy = results.with_noise(table)["announced"]
     path = paths.noise_maps("full")
     maps = pd.read_csv(path)["outcome"] if path.exists() else pd.Series(dtype=str)
-    sentences = [f"With noise of 5% on accelerations, of {len(noisy)} announcements {told(noisy)}."] if len(noisy) else []
+    sentences = []
+    if len(noisy):
+        sentences.append(f"With Gaussian noise of 5% of the median acceleration: {told(noisy)}.")
     if len(maps):
-        sentences.append(f"Of {len(maps)} [measurements](outputs/12_noise_maps.ipynb) of other noise and size {told(maps)}.")
+        sentences.append(f"[Other noise and other numbers of trajectories](outputs/12_noise_maps.ipynb): {told(maps)}.")
     return [f"- **Under noise.** {' '.join(sentences)}"] if sentences else []
 
 
@@ -146,20 +152,20 @@ def announcements(table: pd.DataFrame) -> str:
     judged, fronts = runs["announced"].dropna(), runs["announced_of_fronts"].dropna()
     without = runs.drop_duplicates("system")["announced_of_formulas"].dropna()
     sentences = [
-        f"Of {len(judged)} announcements {told(judged)}; from the fronts of messages alone, of {len(fronts)}, {told(fronts)}."
+        f"All distilled runs (every variant and seed): {told(judged)}. With candidates from messages alone: {told(fronts)}."
     ]
     if len(judged) < len(runs):
         sentences.append(f"{len(runs) - len(judged)} runs are not judged yet.")
     if len(without):
-        also = "; on these exact data a law is found without a network too" if (without == "right").any() else ""
-        sentences.append(f"Generated formulas need no network: of {len(without)} systems {told(without)}{also}.")
+        also = ": on exact data the network is not needed" if (without == "right").all() else ""
+        sentences.append(f"With generated candidates and no network, once a system: {told(without)}{also}.")
     return " ".join(sentences)
 
 
 def told(outcomes: pd.Series) -> str:
     """Outcomes counted."""
     right, wrong, none = ((outcomes == outcome).sum() for outcome in ("right", "wrong", "none"))
-    return f"{right} are right, {wrong} wrong, {none} abstain"
+    return f"{right} right, {wrong} wrong, {none} none"
 
 
 def near_misses() -> pd.DataFrame:
@@ -182,7 +188,7 @@ def of_data_sets() -> str:
     records = [read_json(path) for path in sorted((paths.ROOT / "outputs" / "data").glob("*/law.json"))]
     said = sum(record["announced"] for record in records)
     return (
-        f"- **Your own data.** Of {len(records)} data sets, of which most came without their law, {said} have an announced law "
-        f"and {len(records) - said} the reason why none is announced, among them the [solar system]"
+        f"- **Your own data.** Of {len(records)} tables, of most of which the law is not known to us, {said} get a law and "
+        f"{len(records) - said} the reason why not. One is the [solar system]"
         "(outputs/data/solar-system/11_solar_system.ipynb): its pull and its masses."
     )

@@ -54,7 +54,7 @@ def headline(table: pd.DataFrame, place: str) -> str:
     published = {variant for _, variant in theirs.index}
     head = ["system", *(f"right: `{variant}`" for variant in FIRST)]
     for variant in FIRST:
-        head += [f"loss: `{variant}`", *(["paper's"] if variant in published else [])]
+        head += [f"loss: `{variant}`", *([f"loss: `{variant}`, paper"] if variant in published else [])]
     rows = []
     for system in dict.fromkeys(_first(table)["system"]):
         of_system = {variant: runs[(runs["system"] == system) & (runs["variant"] == variant)] for variant in FIRST}
