@@ -101,7 +101,7 @@ def test_an_index_without_distilled_runs_has_no_headline(tmp_path):
 def test_announcements_are_counted():
     table = RUNS.assign(announced_of_fronts=RUNS["announced"], announced_of_formulas="right")
     told = statements.announcements(table)
-    assert told.startswith("All distilled runs (every variant and seed): 1 right, 1 wrong, 1 none") and "2 runs are not judged yet" in told
+    assert told.startswith("All 3 distilled runs: 1 right, 1 wrong, 1 none") and "2 runs are not judged yet" in told
     assert "no network, once a system: 2 right, 0 wrong, 0 none" in told
 
 

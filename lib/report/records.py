@@ -6,11 +6,12 @@ import json
 import re
 
 import pandas as pd
+import sympy
 
 from lib import paths
 from lib.files import read_json
 from lib.network.catalogue import parse_run
-from lib.physics.laws import LAWS, NO_FIELD, Law
+from lib.physics.laws import LAWS, NO_FIELD, Law, get_law
 from lib.physics.systems import DIMENSIONS
 from lib.report import captions, observed
 from lib.report.tables import DATA, in_columns
@@ -38,10 +39,10 @@ def picture() -> str:
     scores = read_json(paths.outputs(PICTURED) / "messages.json")
     return (
         in_columns(head, [row])
-        + f"\n\nOne run, `{PICTURED}`. Middle: each point is a pair of bodies, a number of its message against a linear fit by "
-        "the true force (left) and by force over mass (right), *trimmed*: without the strongest 5% of forces. R² against the "
-        f"force is {captions.r2(scores['r2_force_trimmed'])}, untrimmed {captions.r2(scores['r2_force'])}. Right: 2 is "
-        "each body that acts on 1."
+        + f"\n\nOne run, `{PICTURED}`. Middle: each point is a pair of bodies, one of its message's two numbers (rows) "
+        "against a linear fit by the true force (left) and by force over mass, the acceleration (right). R² with the force is "
+        f"{captions.r2(scores['r2_force'])}. Right: r̂ points from body 2 to body 1; simulated was F = "
+        f"${sympy.latex(get_law(PICTURED.system.law).force)}$, s = r + 0.01."
     )
 
 
@@ -117,7 +118,7 @@ def first_command() -> str:
     demo = f"./run_all.sh --retrain --profile demo --only {PICTURED}"
     return (
         f"```\n{command}\n```\nIt takes {minutes(command)} minutes on two cores (once {minutes('first run')} more for its "
-        "environment), without account, GPU or Julia. Of bodies under -1.5 m2/r, with 1% of noise, it finds:\n"
+        "environment); no account, GPU or Julia. True law: -1.5 m2/r, 1% noise; rows are too few for the network:\n"
         f"{example_output()}\n"
         f"The way of the paper, from a simulation by a network to its law, takes {minutes(demo)} minutes: `{demo}`"
     )

@@ -93,12 +93,12 @@ def not_reproduced(table: pd.DataFrame) -> str:
     lines = [against_table_1(table)]
     if len(missed):
         right = (seed_0(table).loc[missed, "announced"] == "right").all()
-        also = " (what is announced of them is right)" if right else ""
+        also = " (announced right, with the data)" if right else ""
         lines.append(f"- The law is in the messages there, not here: {named(missed)}{also}.")
     for (system, variant), row in worst.iterrows():
         lines.append(
             f"- {len(above)} networks have a larger loss than the paper's, most of all `{system}/{variant}` "
-            f"({row['ours']:.2g}, the paper {row['theirs']:.2g}); {relative} were trained on a relative error."
+            f"({row['ours']:.2g}, the paper {row['theirs']:.2g}); {relative} of the {len(above)} minimize a relative error."
         )
     return "\n".join(lines)
 
@@ -124,9 +124,9 @@ def new(table: pd.DataFrame) -> str:
     lines = [
         f"- **A law that nobody told it.** {announcements(table)}",
         *under_noise(table),
-        "- **Messages that can only be the force.** In `reciprocal` action = −reaction: R² with the force is "
-        f"{span_of_r2(reciprocal['r2_force_trimmed'])} in {len(reciprocal)} runs (untrimmed "
-        f"{span_of_r2(reciprocal['r2_force'])}).",
+        "- **Messages that can only be the force.** In `reciprocal` action = −reaction: R² with force "
+        f"{span_of_r2(reciprocal['r2_force_trimmed'])} in {len(reciprocal)} runs, [untrimmed](#limits) from "
+        f"{reciprocal['r2_force'].min():.2f}.",
         f"- **A verdict that knows near misses.** It refuses {misses['refused']} of {misses['tried']:,} wrong laws that are "
         f"close to the true one (r^-1.02 for r^-1), and accepts {misses['accepted']:,} of {misses['forms']:,} true forms.",
     ]
@@ -140,7 +140,9 @@ def under_noise(table: pd.DataFrame) -> list[str]:
     maps = pd.read_csv(path)["outcome"] if path.exists() else pd.Series(dtype=str)
     sentences = []
     if len(noisy):
-        sentences.append(f"With Gaussian noise of 5% of the median acceleration: {told(noisy)}.")
+        sentences.append(
+            f"Gaussian noise of 5% of the median acceleration, in fit and choice (networks: exact data): {told(noisy)}."
+        )
     if len(maps):
         sentences.append(f"[Other noise and other numbers of trajectories](outputs/12_noise_maps.ipynb): {told(maps)}.")
     return [f"- **Under noise.** {' '.join(sentences)}"] if sentences else []
@@ -151,9 +153,7 @@ def announcements(table: pd.DataFrame) -> str:
     runs = results.distilled(table)
     judged, fronts = runs["announced"].dropna(), runs["announced_of_fronts"].dropna()
     without = runs.drop_duplicates("system")["announced_of_formulas"].dropna()
-    sentences = [
-        f"All distilled runs (every variant and seed): {told(judged)}. With candidates from messages alone: {told(fronts)}."
-    ]
+    sentences = [f"All {len(judged)} distilled runs: {told(judged)}. With candidates from messages alone: {told(fronts)}."]
     if len(judged) < len(runs):
         sentences.append(f"{len(runs) - len(judged)} runs are not judged yet.")
     if len(without):
@@ -188,7 +188,7 @@ def of_data_sets() -> str:
     records = [read_json(path) for path in sorted((paths.ROOT / "outputs" / "data").glob("*/law.json"))]
     said = sum(record["announced"] for record in records)
     return (
-        f"- **Your own data.** Of {len(records)} tables, of most of which the law is not known to us, {said} get a law and "
-        f"{len(records) - said} the reason why not. One is the [solar system]"
+        f"- **Your own data.** Of {len(records)} tables, most with a law unknown to us, {said} get a law (unchecked where "
+        f"unknown) and {len(records) - said} the reason why not. One is the [solar system]"
         "(outputs/data/solar-system/11_solar_system.ipynb): its pull and its masses."
     )
