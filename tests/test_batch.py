@@ -104,7 +104,8 @@ def test_killed_at_any_stage_it_ends_with_the_same_results(whole, tmp_path):
     assert not list(broken.rglob(".partial-*"))
 
 
-def test_interrupted_alone_it_takes_its_jobs_along(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ended_alone_it_takes_its_jobs_along(tmp_path, how):
     # where this process ignores interrupts, the batch would too
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = batch(tmp_path, "--retrain", "--only", "spring-2d/reciprocal", start_new_session=True)
@@ -114,7 +115,7 @@ def test_interrupted_alone_it_takes_its_jobs_along(tmp_path):
             time.sleep(0.05)
         jobs_of = psutil.Process(process.pid).children(recursive=True)
         assert len(jobs_of) > 1
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, how)
         assert "the same command goes on from here" in process.communicate(timeout=120)[0]
         assert process.returncode == 130
         _, alive = psutil.wait_procs(jobs_of, timeout=10)

@@ -311,6 +311,7 @@ def run_snakemake(options: argparse.Namespace, **rest: Any) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from elsewhere, as interrupted here
     try:
         sys.exit(main())
     except InputError as error:
