@@ -19,7 +19,7 @@ COLAB_REQUIREMENTS = paths.ROOT / "notebooks" / "colab.txt"
 PLACES = (
     r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+",
     r"(?<=mybinder\.org/v2/gh/)[\w.-]+/[\w.-]+",
-    r"(?<=https://github\.com/)[\w.-]+/[\w.-]+(?=/archive/)",
+    r"(?<=https://github\.com/)[\w.-]+/[\w.-]+(?=/(?:archive|blob/main)/)",
     r'(?<=repository-code: "https://github\.com/)[\w.-]+/[\w.-]+',
 )
 """Where owner and name of the repository stand: badges, the notebooks' first cell, CITATION.cff."""
