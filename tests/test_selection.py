@@ -139,12 +139,12 @@ def test_a_constant_without_bound_is_taken_to_its_limit():
     assert shortest.radial == law("q1*q2/r**2").radial
 
 
-def test_a_limit_with_exponents_that_are_floats_takes_no_time():
+def test_a_term_over_a_constant_without_bound_vanishes_whatever_its_exponents():
     found = evidence(law("q1*q2/r**2", divides_by_mass=True), motion(100))
     text = "-1.04*m1*m2/(r**2 + 0.0002) + 1.3e10*m2*q1*q2/((r**2 + 0.0002)**0.8651*sqrt(6.213*r**2 + 2.2e12))"
     family = Family(law(text))
     one = Fit(family, family.start, np.zeros((1, 2)), np.zeros((1, 2, len(family.start))), found.group[:1])
-    assert len(list(shorter(one))) > 1
+    assert any(form.radial != 0 and not form.radial.has(sympy.Symbol("q1", real=True)) for form in shorter(one))
 
 
 def test_a_law_without_a_value_somewhere_is_not_announced():

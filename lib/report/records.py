@@ -118,7 +118,7 @@ def first_command() -> str:
     demo = f"./run_all.sh --retrain --profile demo --only {PICTURED}"
     return (
         f"```\n{command}\n```\nIt takes {minutes(command)} minutes on two cores (once {minutes('first run')} more for its "
-        "environment); no account, GPU or Julia. True law: -1.5 m2/r, 1% noise; rows are too few for the network:\n"
+        "environment); no account, GPU or Julia. True law: -1.5 m2/r, 1% noise; the network learns nothing here:\n"
         f"{example_output()}\n"
         f"The way of the paper, from a simulation by a network to its law, takes {minutes(demo)} minutes: `{demo}`"
     )

@@ -76,7 +76,7 @@ def _at_infinity(family: Family, known: dict[sympy.Symbol, sympy.Expr], symbol: 
 
 
 def _limit(form: sympy.Expr, symbol: sympy.Symbol, end: sympy.Expr) -> sympy.Expr:
-    """Each part's limit, or that of a quotient of polynomials; SymPy's `limit` may take hours where exponents are floats."""
+    """Each part's limit, or that of a quotient of polynomials; SymPy's `limit` may not end where exponents are floats."""
     by_parts = form.subs(symbol, end)
     if not by_parts.has(sympy.nan):
         return by_parts
