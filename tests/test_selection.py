@@ -226,6 +226,15 @@ def test_of_offered_laws_the_true_one_is_chosen():
     )
 
 
+def test_a_small_term_inside_a_product_is_dropped():
+    found = evidence(law("1.5*m2 - 2.0*r + 1.98"), motion(), 0.01)
+    product = Candidate(law("(r + 5000.0)*(0.0003*m2 - 0.0004*r + 0.000396)"), "a product")
+    best = choose([product], found)[0][0]
+    assert sorted(best.fit.constants) == pytest.approx([-2.0, 1.5, 1.98], rel=0.01)
+    # what it is set beside: the same formula where no product is left
+    assert choose([Candidate(law("1.5*m2 - 2.0*r + 1.98"), "the truth")], found)[0][0].length == pytest.approx(best.length, abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("text", "values"),
     [

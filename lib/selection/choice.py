@@ -14,7 +14,7 @@ from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit, fit_in_place
 from lib.selection.law import Law
-from lib.selection.moves import is_defined, joined, shorter, softened
+from lib.selection.moves import is_defined, joined, multiplied_out, shorter, softened
 
 KEPT = 8
 """Candidates that are looked at again after the first fit."""
@@ -80,7 +80,20 @@ def noise(best: Fit, evidence: Evidence) -> np.ndarray:
 
 
 def shortened(scored: Scored, evidence: Evidence, deviation: np.ndarray) -> Scored:
-    """The candidate after all changes that take a constant from it and shorten its description."""
+    """The candidate after all changes that take a constant from it and shorten its description; multiplied out if shorter.
+
+    A small term inside a product can be dropped only where the product is multiplied out.
+    """
+    found = _after_changes(scored, evidence, deviation)
+    law = multiplied_out(found.law)
+    if law == found.law or not is_defined(law):
+        return found
+    fitted = fit(law, evidence, deviation)
+    free = _after_changes(Scored(fitted, description_length(fitted), scored.source), evidence, deviation)
+    return min(found, free, key=lambda one: one.length)
+
+
+def _after_changes(scored: Scored, evidence: Evidence, deviation: np.ndarray) -> Scored:
     changed = True
     while changed:
         changed = False
