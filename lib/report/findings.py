@@ -265,14 +265,14 @@ def verdict_tested() -> str:
         for name, row in near_misses().iterrows()
     ]
     table = planted.read()
-    noises, second = table["noise"].unique(), table[table["series"] == 2]
+    noises, last = table["noise"].unique(), table["series"].max()
     return (
         in_columns(["verdict", "near misses refused", "true forms accepted"], rows)
         + f"\n\nOf {len(table)} cases of planted messages (the true force in a random basis and one of several gauges, with "
         f"{min(noises):.0%} to {max(noises):.0%} noise on messages and accelerations) {told(table['all'])}; of fronts alone "
-        f"{told(table['fronts'])}, of generated formulas alone {told(table['formulas'])}. Series 2 of them, with other data "
-        f"sets, was run once after the search had been changed for what series 1 had shown: {told(second['all'])}. Error "
-        "bars, on other planted data: "
+        f"{told(table['fronts'])}, of generated formulas alone {told(table['formulas'])}. Series {last} of them, with other "
+        "data sets, was run once, after the engine had been changed for what those before had shown: "
+        f"{told(table[table['series'] == last]['all'])}. Error bars, on other planted data: "
         f"{coverage.summary(coverage.read())}."
     )
 

@@ -3,9 +3,10 @@
 `python -m lib.report.planted [SYSTEM ...]` plants, searches and announces, of all systems or of those named, and writes
 `outputs/planted.csv`, one row a case. Rows that are there already are left as they are.
 
-The rule was written down before the first run. Of each of `SYSTEMS` there are 13 cases, 104 in all, by seed s = 0 to 12.
-A second series, s = 13 to 25, has other data sets. It was added, and run once, when the search for structures had been
-changed for what the first one had shown.
+The rule was written down before the first run. Of each of `SYSTEMS` there are 13 cases a series, 104 in all, by seed
+s = 0 to 12. A further series has other data sets. It was added, and run once, when the engine had been changed for what
+those before had shown: series 2, s = 13 to 25, for the search for structures; series 3, s = 26 to 38, for products that
+are multiplied out.
 
 - In each series a system has three data sets, one a noise, of trajectories from a random stream of their own: what runs
   of a system share, the seeds that have the same noise share here.
@@ -58,7 +59,7 @@ SYSTEMS = tuple(
 """Every registered law in which all pairs act alike and one formula holds for every body."""
 SERIES = 13
 """Cases of a system in one series."""
-SEEDS = range(2 * SERIES)
+SEEDS = range(3 * SERIES)
 GAUGES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "force": (np.ones_like, 0.0),
     "acceleration": (lambda m: 1 / m, 0.0),
