@@ -15,7 +15,7 @@ from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
 from lib.selection.choice import choose, relative_deviation
 from lib.selection.description_length import description_length, of_structure
-from lib.selection.fitting import Family, Fit, deviations, fit
+from lib.selection.fitting import Family, Fit, deviations, fit, fit_in_place
 from lib.selection.law import read_law
 from lib.selection.moves import shorter
 from lib.selection.radial_forms import fit_forms
@@ -224,6 +224,13 @@ def test_of_offered_laws_the_true_one_is_chosen():
     assert best.fit.constants == pytest.approx([-1.5, 0.1], rel=0.02) or best.fit.constants == pytest.approx(
         [0.1, -1.5], rel=0.02
     )
+
+
+def test_slopes_whose_squares_are_no_numbers_end_nothing():
+    found = evidence(law("-2.0*r + 1.98"), motion(), 0.01)
+    steep = replace(law("r"), radial=sympy.Float(1e-280) * R**-500 - sympy.Float(2.0) * R)
+    steep = fit_in_place(steep, found, relative_deviation(found), 1)
+    assert np.isfinite(steep.covariance).all()
 
 
 def test_a_small_term_inside_a_product_is_dropped():

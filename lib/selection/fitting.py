@@ -25,6 +25,8 @@ THRESHOLD_MOVES = 0.02
 """Part of itself by which a threshold is moved at most."""
 FAR = 1e6
 """Residual, in standard deviations, of a row where a law has no value."""
+STEEP = 1e100
+"""Slope, in standard deviations, beyond which slopes count as this: squares of larger ones are no numbers."""
 
 
 def with_shared_constants(expressions: list[sympy.Expr]) -> tuple[list[sympy.Expr], list[sympy.Symbol], np.ndarray]:
@@ -247,7 +249,7 @@ def _descended(family: Family, evidence: Evidence, deviation: np.ndarray, consta
             lost = ~np.isfinite(residual)
             with np.errstate(over="ignore"):
                 scaled = slopes / deviation[:, None, None]
-            slopes = np.where(lost[..., None] | ~np.isfinite(scaled), 0.0, scaled)
+            slopes = np.clip(np.where(lost[..., None] | ~np.isfinite(scaled), 0.0, scaled), -STEEP, STEEP)
             cache[relative.tobytes()] = np.where(lost, FAR, residual), slopes
         return cache[relative.tobytes()]
 

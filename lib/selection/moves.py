@@ -61,9 +61,11 @@ def shorter(fit: Fit) -> Iterator[Law]:
             whole = sympy.Rational(round(2 * value), 2)
             if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
                 yield rebuilt(family, known | {symbol: whole})
-        elif abs(value) > BOUNDLESS:
+            continue
+        if abs(value) > BOUNDLESS:
             yield _at_infinity(family, known, symbol, value)
-        elif abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
+        # also one without bound, of a term that vanishes whatever its size
+        if abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
             yield rebuilt(family, known | {symbol: sympy.Integer(0)})
 
 
