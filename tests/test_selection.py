@@ -135,7 +135,7 @@ def test_a_law_that_sets_in_at_a_distance_is_announced_with_the_range_of_its_thr
 def test_a_constant_without_bound_is_taken_to_its_limit():
     found = evidence(law("q1*q2/r**2", divides_by_mass=True), motion())
     fitted = fit(law("3.7e12*q1*q2/(r**2*(r + 3.7e12))", divides_by_mass=True), found, relative_deviation(found))
-    (shortest,) = (one for one in shorter(fitted) if not one.radial.atoms(sympy.Float))
+    shortest = next(one for one in shorter(fitted) if not one.radial.atoms(sympy.Float))
     assert shortest.radial == law("q1*q2/r**2").radial
 
 
