@@ -271,8 +271,9 @@ def verdict_tested() -> str:
         + f"\n\nOf {len(table)} cases of planted messages (the true force in a random basis and one of several gauges, with "
         f"{min(noises):.0%} to {max(noises):.0%} noise on messages and accelerations) {told(table['all'])}; of fronts alone "
         f"{told(table['fronts'])}, of generated formulas alone {told(table['formulas'])}. Series {last} of them, with other "
-        "data sets, was run once, after the engine had been changed for what those before had shown: "
-        f"{told(table[table['series'] == last]['all'])}. Error bars, on other planted data: "
+        "data sets, was run after the engine had been changed for what those before had shown: "
+        f"{told(table[table['series'] == last]['all'])}. It was ended by an error, which was mended before its remaining cases "
+        "were run. The series before are of the engine before. Error bars, on other planted data: "
         f"{coverage.summary(coverage.read())}."
     )
 
