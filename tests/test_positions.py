@@ -51,3 +51,21 @@ def test_a_law_that_nobody_can_follow_leaves_the_order_as_it_was(ranked):
     found, _ = ranked
     exact = motion("r1", count=3, times=4, n=2, dt=0.03, seed=3)
     assert ByPositions(recording(exact, 1e-3), 2, {}, None)(found, None, None) == found
+
+
+def test_the_right_law_follows_the_bodies_and_a_wrong_one_does_not(ranked):
+    exact = motion("r1", count=24, times=40, n=2, dt=0.03, seed=3)
+    measured = recording(exact, 1e-3)
+    evidence = evidence_of(measured, 2)
+    deviation = evidence.spread * evidence.typical * 0.01
+    wrong = ByPositions(measured, 2, {}, None)(score([candidate("-0.4*r")], evidence, deviation), evidence, deviation)
+    assert ranked[1][0].follows
+    assert wrong[0].shot is not None and not wrong[0].follows
+
+
+def test_no_law_follows_bodies_at_rest():
+    clock, x, v = motion("r1", count=12, times=40, n=2, dt=0.03, seed=3)
+    still = recording((clock, x[:, :1] + 0 * x, v), 1e-3)
+    evidence = evidence_of(still, 2)
+    found = score([candidate("-0.001/r")], evidence, evidence.spread * evidence.typical)
+    assert not any(one.follows for one in ByPositions(still, 2, {}, None)(found, evidence, evidence.spread * evidence.typical))

@@ -6,7 +6,7 @@ import pytest
 from lib.distillation.expressions import parse
 from lib.errors import InputError
 from lib.observed.recording import Experiment, Recording
-from lib.observed.shooting import shoot
+from lib.observed.shooting import Compared, Tracks, shoot
 from lib.selection.law import Law
 from tests.planted_motion import motion, recording
 
@@ -86,3 +86,10 @@ def test_too_short_for_any_fit():
     one = Experiment(np.arange(3.0), np.random.default_rng(0).random((3, 2, 2)), None, None, {}, ("a", "b"))
     with pytest.raises(InputError, match="too short"):
         shoot(law_of(START), Recording((one,), None, ()))
+
+
+def test_a_law_without_finite_slopes_is_not_compared(planted):
+    tracks = Tracks.of(recording(planted, 1e-3), 2)
+    compared = Compared.of(law_of(START), tracks, None, tracks.lengths[0])
+    assert compared.fit(law_of("-1.0/r + sqrt(1e-310 + 1e-310*r)")) is None
+    assert compared.fit(law_of(START)) is not None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import sympy
 
 from lib.observed.recording import Recording
 from lib.observed.shooting import Compared, Tracks
@@ -19,7 +20,6 @@ from lib.selection.choice import Scored
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Fit, fit
-from lib.selection.law import Law
 from lib.selection.moves import is_defined, joined, shorter
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
 """Laws that are compared on the longest segments."""
+FOLLOWS = 2.0
+"""Times the noise that a law may leave of positions which it follows; where no law at all is to leave as much more."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,33 @@ class ByPositions:
                 return []
             first, compared = compared, compared.followed(min(fitted, key=lambda pair: pair[1].misfit.sum())[0].law)
         compared = first
-        noise = min(_scale(shot) for _, shot in fitted)
-        known = {scored.text: scored for one, shot in fitted for scored in [_scored(one, shot, noise)]}
+        free = compared.fit(replace(offered[0].law, radial=sympy.S.Zero, transverse=sympy.S.Zero, single=()))
+        left = _Left(min(_scale(shot) for _, shot in fitted), np.inf if free is None else _scale(free))
+        known = {scored.text: scored for one, shot in fitted for scored in [left.scored(one, shot)]}
         ordered = sorted(known.values(), key=lambda each: each.length)
         # long segments tell constants; what a formula needs is told by many short ones
         changed = ordered[:CHANGED] if length == tracks.lengths[0] else []
         for one in [each for each in changed if each.length < ordered[0].length + BEHIND]:
-            shortest = _shortened(one, compared, noise)
+            shortest = _shortened(one, compared, left)
             known[shortest.text] = shortest
         return sorted(known.values(), key=lambda each: each.length)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What laws leave of positions, in parts of the estimated noise."""
+
+    least: float
+    """By the law that leaves least; laws are compared on it."""
+    free: float
+    """By straight lines, each body alone."""
+
+    def scored(self, one: Scored, shot: Fit) -> Scored:
+        """A law by its fit to positions."""
+        scale = _scale(shot)
+        follows = scale < FOLLOWS and FOLLOWS * scale < self.free
+        scaled = replace(shot, residual=shot.residual / self.least, slopes=shot.slopes / self.least)
+        return replace(one, shot=scaled, length=description_length(scaled), follows=follows)
 
 
 def _scale(shot: Fit) -> float:
@@ -87,24 +107,14 @@ def _scale(shot: Fit) -> float:
     return max(float(np.median(np.abs(shot.residual))) / 0.6745, 0.1)
 
 
-def _scored(one: Scored, shot: Fit, noise: float) -> Scored:
-    scaled = replace(shot, residual=shot.residual / noise, slopes=shot.slopes / noise)
-    return replace(one, shot=scaled, length=description_length(scaled))
-
-
-def _shortened(one: Scored, compared: Compared, noise: float) -> Scored:
+def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:
     """The law after all changes that take a constant from it and shorten its description."""
     changed = True
     while changed:
         changed = False
         for law in filter(is_defined, itertools.chain(shorter(one.shot), joined(one.shot))):
-            trial = _tried(one, law, compared, noise)
-            if trial is not None and trial.length < one.length:
+            shot = compared.fit(law)
+            if shot is not None and (trial := left.scored(one, shot)).length < one.length:
                 one, changed = trial, True
                 break
     return one
-
-
-def _tried(one: Scored, law: Law, compared: Compared, noise: float) -> Scored | None:
-    shot = compared.fit(law)
-    return None if shot is None else _scored(one, shot, noise)

@@ -56,6 +56,11 @@ LOOSE = 100.0
 ITERATIONS = 40
 CONVERGED = 0.02
 """Standard errors by which an iteration moves the constants at last."""
+SLOW = 1e-3
+"""Part of the loss by which each iteration must lower it where laws are compared: a few segments that go astray are found late,
+and left out then."""
+STRAYED = 3.0
+"""A segment went astray if its own residuals, by nine tenths of them, are so many times those of all."""
 FEW = 20
 """With fewer trajectories the sandwich estimate takes segments for independent instead."""
 UNDETERMINED = 1e-9
@@ -292,6 +297,10 @@ def _equations(
     return information, gradient
 
 
+def _are_finite(equations: tuple[np.ndarray, np.ndarray]) -> bool:
+    return all(np.isfinite(one).all() for one in equations)
+
+
 def _cost(residuals: np.ndarray, scale: float) -> float:
     """Cauchy's loss; infinite where an integration failed."""
     if not np.isfinite(residuals).all():
@@ -518,14 +527,25 @@ def shoot(
 
 
 @dataclass(frozen=True)
+class _Told:
+    """What segments tell of a law."""
+
+    fit: Fit
+    starts: np.ndarray
+    """[segments, order, n, dim], the states that they start from."""
+    spread: np.ndarray
+    """[segments], standard deviation of what each leaves, by nine tenths of it, in parts of that of all."""
+
+
+@dataclass(frozen=True)
 class Compared:
     """Segments on which several laws are fitted, so that what they leave can be compared."""
 
     tracks: Tracks
     kept: _Segments
     ties: np.ndarray | None
-    known: dict[tuple[sympy.Expr, ...], tuple[Fit, np.ndarray] | None] = field(default_factory=dict, repr=False)
-    """Fits by formula, with the segments' states: from wherever its constants start, it comes to the same."""
+    known: dict[tuple[sympy.Expr, ...], _Told | None] = field(default_factory=dict, repr=False)
+    """Fits by formula: from wherever its constants start, it comes to the same."""
 
     @classmethod
     def of(cls, law: Law, tracks: Tracks, ties: np.ndarray | None, length: int, seed: int = 0) -> Compared | None:
@@ -534,14 +554,18 @@ class Compared:
         return None if segments is None else cls(tracks, segments, ties).followed(law)
 
     def followed(self, law: Law) -> Compared | None:
-        """The segments that a law follows closely, from the states that it was fitted with if it was; None if that is less
-        than half of them. Close encounters make many local minima, and need small steps only when states are right."""
+        """The segments that a law follows closely, from the states that it was fitted with if it was, less those in which it
+        went astray; None if that is less than half of them. Close encounters make many local minima, and need small steps
+        only when states are right."""
         family = Family(law)
         known = self.known.get(tuple(family.forms))
-        segments = self.kept if known is None else replace(self.kept, start=known[1])
-        constants = family.start if known is None else known[0].constants
+        if known is None:
+            segments, constants = self.kept, family.start
+        else:
+            segments = replace(self.kept, start=known.starts).take(known.spread < STRAYED)
+            constants = known.fit.constants
         kept = _followed(self.tracks.model(family, [], self.ties), constants, segments)
-        return Compared(self.tracks, kept, self.ties) if len(kept.time) > len(segments.time) / 2 else None
+        return Compared(self.tracks, kept, self.ties) if len(kept.time) > len(self.kept.time) / 2 else None
 
     def fit(self, law: Law) -> Fit | None:
         """A law fitted to these segments: residuals and slopes in parts of the noise estimated from the data, rows by
@@ -550,19 +574,23 @@ class Compared:
         if (formula := tuple(family.forms)) not in self.known:
             self.known[formula] = self._fit(family)
         found = self.known[formula]
-        return None if found is None else found[0]
+        return None if found is None else found.fit
 
-    def _fit(self, family: Family) -> tuple[Fit, np.ndarray] | None:
+    def _fit(self, family: Family) -> _Told | None:
         model, segments = self.tracks.model(family, [], self.ties), self.kept
         if not np.isfinite(_residuals(model, family.start, segments.start, segments)).all():
             return None
-        best = min((np.median(np.abs(found[0].residual)) for found in self.known.values() if found is not None), default=np.inf)
-        fitted = _fit(model, family.start, ~family.thresholds, segments, HOPELESS * float(best))
+        best = min((np.median(np.abs(one.fit.residual)) for one in self.known.values() if one is not None), default=np.inf)
+        fitted = _fit(model, family.start, ~family.thresholds, segments, HOPELESS * float(best), SLOW)
+        if not np.isfinite(fitted.covariance).all():
+            return None
         residual, slopes = _reduced(model, fitted, segments)
         dim, seen = segments.values.shape[-1], (segments.weight > 0).reshape(-1)
         group = np.repeat(segments.trajectory, seen.size // len(segments.time))
         rows = residual.reshape(-1, dim)[seen], slopes.reshape(seen.size, dim, len(family.start))[seen]
-        return Fit(family, fitted.parameters, *rows, group[seen]), fitted.starts
+        sizes = np.where(np.repeat(seen, dim).reshape(residual.shape), np.abs(residual), np.nan)
+        spread = np.nanquantile(sizes, 0.9, axis=1) / 1.645 / max(fitted.scale, np.finfo(float).tiny)
+        return _Told(Fit(family, fitted.parameters, *rows, group[seen]), fitted.starts, spread)
 
 
 def _reduced(model: _Model, fitted: _Fitted, segments: _Segments) -> tuple[np.ndarray, np.ndarray]:
@@ -604,8 +632,16 @@ class _Fitted:
     converged: bool
 
 
-def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Segments, worst: float = np.inf) -> _Fitted:
-    """Gauss, Newton, Levenberg and Marquardt's method; given up where the residuals' scale stays above `worst`."""
+def _fit(
+    model: _Model,
+    parameters: np.ndarray,
+    free: np.ndarray,
+    segments: _Segments,
+    worst: float = np.inf,
+    slow: float = 0.0,
+) -> _Fitted:
+    """Gauss, Newton, Levenberg and Marquardt's method; ended where the residuals' scale stays above `worst`, or where an
+    iteration lowers the loss by less than the part `slow` of it."""
     starts, count = segments.start, len(parameters)
     seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
     unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())
@@ -624,6 +660,8 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
         scale = loose * scale_of(now)
         cost = _cost(now, scale)
         equations = _equations(model, parameters, starts, segments, scale)
+        if not _are_finite(equations):
+            break
         moved = False
         while not moved and damping < 1e8:
             information, slope, solved = _eliminated(*equations, count, damping)
@@ -634,7 +672,8 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
                 change[free] = -_solve(damped[np.ix_(free, free)], slope[free])[0]
             states = starts - (solved[..., -1] + solved[..., :-1] @ change).reshape(starts.shape)
             then = _residuals(model, parameters + change, states, segments)
-            moved = _cost(then, scale) <= cost
+            less = _cost(then, scale)
+            moved = less <= cost
             damping = damping / 10 if moved else damping * 10
         if not moved:
             damping = 1e-3
@@ -647,8 +686,13 @@ def _fit(model: _Model, parameters: np.ndarray, free: np.ndarray, segments: _Seg
         if loose == 1 and damping < 1e-3 and np.sqrt(max(step, 0.0)) < CONVERGED * scale:
             converged = True
             break
+        if loose == 1 and damping < 1e-3 and less > (1 - slow) * cost:
+            break
     scale = scale_of(now)
-    information, slopes, _ = _eliminated(*_equations(model, parameters, starts, segments, scale), count, 0.0)
+    equations = _equations(model, parameters, starts, segments, scale)
+    if not _are_finite(equations):
+        return _Fitted(parameters, starts, np.full((count, count), np.nan), np.zeros(count, bool), scale, False)
+    information, slopes, _ = _eliminated(*equations, count, 0.0)
     information, slopes = information.sum(0)[np.ix_(free, free)], slopes[:, free]
     clusters = segments.trajectory if len(np.unique(segments.trajectory)) >= FEW else np.arange(len(starts))
     cluster = np.unique(clusters, return_inverse=True)[1]

@@ -209,7 +209,8 @@ def reason_against(
         return "no interaction: terms of pairs do not lower the error on held-out data"
     if not np.isfinite(error):
         return "the best law has no value on some of the data"
-    if error > EXPLAINS:
+    # averages over windows may be noise nearly all, where positions are followed to theirs
+    if error > EXPLAINS and not best.follows:
         return f"nothing explains the data: the best law leaves {error:.2f} of them"
     if not left.is_noise:
         return (

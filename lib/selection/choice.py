@@ -37,6 +37,8 @@ class Scored:
     source: str
     shot: Fit | None = None
     """The law fitted to measured positions, where these decided its length."""
+    follows: bool = False
+    """Whether it leaves little more than the noise of measured positions, and no law at all leaves much more."""
 
     @property
     def told(self) -> Fit:
