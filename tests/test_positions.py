@@ -1,13 +1,18 @@
 """Laws compared by measured positions, where averages over windows mislead."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lib.distillation.expressions import parse
 from lib.observed.evidence import evidence_of
 from lib.observed.positions import ByPositions
+from lib.selection.announce import reason_against
 from lib.selection.candidates import Candidate
+from lib.selection.checks import Residuals
 from lib.selection.choice import score
+from lib.selection.followed import Followed
 from lib.selection.law import Law
 from tests.planted_motion import motion, recording
 
@@ -59,13 +64,32 @@ def test_the_right_law_follows_the_bodies_and_a_wrong_one_does_not(ranked):
     evidence = evidence_of(measured, 2)
     deviation = evidence.spread * evidence.typical * 0.01
     wrong = ByPositions(measured, 2, {}, None)(score([candidate("-0.4*r")], evidence, deviation), evidence, deviation)
-    assert ranked[1][0].follows
-    assert wrong[0].shot is not None and not wrong[0].follows
+    assert ranked[1][0].shot.follows
+    assert wrong[0].shot is not None and not wrong[0].shot.follows
 
 
 def test_no_law_follows_bodies_at_rest():
     clock, x, v = motion("r1", count=12, times=40, n=2, dt=0.03, seed=3)
     still = recording((clock, x[:, :1] + 0 * x, v), 1e-3)
     evidence = evidence_of(still, 2)
-    found = score([candidate("-0.001/r")], evidence, evidence.spread * evidence.typical)
-    assert not any(one.follows for one in ByPositions(still, 2, {}, None)(found, evidence, evidence.spread * evidence.typical))
+    deviation = evidence.spread * evidence.typical
+    found = ByPositions(still, 2, {}, None)(score([candidate("-0.001/r")], evidence, deviation), evidence, deviation)
+    assert not any(one.shot is not None and one.shot.follows for one in found)
+
+
+@pytest.mark.parametrize(
+    ("scale", "free", "follows", "strays"),
+    [(1.0, 10.0, True, False), (1.0, 1.5, False, False), (3.0, 10.0, False, True), (30.0, 1e5, True, False)],
+)
+def test_a_law_follows_positions_to_their_noise_or_nearly_exactly(ranked, scale, free, follows, strays):
+    one = Followed(ranked[1][0].told, scale, free)
+    assert (one.follows, one.strays) == (follows, strays)
+
+
+def test_a_law_that_strays_is_not_announced(ranked):
+    best = ranked[1][0]
+    fine = Residuals(0.0, 0.1, 0.0)
+    assert reason_against(best, [], fine, 0.9, 0.9, None) is None
+    astray = replace(best, shot=replace(best.shot, scale=9.0))
+    assert "9.0 times their noise" in reason_against(astray, [], fine, 0.1, 0.1, None)
+    assert "nothing explains" in reason_against(replace(best, shot=None), [], fine, 0.9, 0.9, None)

@@ -15,11 +15,12 @@ import numpy as np
 import sympy
 
 from lib.observed.recording import Recording
-from lib.observed.shooting import Compared, Tracks
+from lib.observed.shooting import ASTRAY, SHORTEST, Compared, Tracks
 from lib.selection.choice import Scored
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Fit, fit
+from lib.selection.followed import Followed
 from lib.selection.moves import is_defined, joined, shorter
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
 """Laws that are compared on the longest segments."""
-FOLLOWS = 2.0
-"""Times the noise that a law may leave of positions which it follows; where no law at all is to leave as much more."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,38 @@ class ByPositions:
     """[n, n; bool], which pairs act, where not all do."""
 
     def __call__(self, found: list[Scored], evidence: Evidence, deviation: np.ndarray) -> list[Scored]:
-        """The laws by description length on positions, made shorter where these allow it; as they were if none is followed."""
+        """The laws by description length on positions, made shorter where these allow it; as they were if none is followed.
+
+        Segments are halved until a law follows them to their noise. Longer ones then tell its constants, and no more: a few
+        of them, with close encounters, lead every law astray, each in its own way.
+        """
         tracks, ranked = Tracks.of(self.recording, self.order, self.scalars), []
-        for length in tracks.lengths:
+        length = tracks.lengths[0]
+        while not ranked or (ranked[0].shot.strays and length >= 2 * SHORTEST):
+            length = length // 2 if ranked else length
             log.info("laws on measured positions, in segments of %d times", length)
-            offered = [one for one in ranked if one.length < ranked[0].length + BEHIND][:FINAL] or found
-            again = self._ranked(offered, tracks, length)
+            again = self._ranked([*ranked[:FINAL], *found], tracks, length)
             if not again:
                 break
             ranked = again
         if not ranked:
             log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
             return found
-        return [replace(one, fit=fit(one.law, evidence, deviation)) for one in ranked[:FINAL]]
+        ranked = ranked[:FINAL]
+        if length == tracks.lengths[0]:
+            for longer in tracks.lengths[1:]:
+                log.info("their constants, in segments of %d times", longer)
+                ranked = self._precise(ranked, tracks, longer)
+        return [replace(one, fit=fit(one.law, evidence, deviation)) for one in ranked]
+
+    def _precise(self, ranked: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
+        """The laws with their constants fitted to longer segments, where these leave the same noise."""
+        compared = Compared.of(ranked[0].law, tracks, self.ties, length)
+        if compared is None:
+            return ranked
+        compared.fit(ranked[0].law)
+        compared = compared.followed(ranked[0].law) or compared
+        return [_with_precise(one, compared.fit(one.law)) for one in ranked]
 
     def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
         """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
@@ -77,9 +95,7 @@ class ByPositions:
         left = _Left(min(_scale(shot) for _, shot in fitted), np.inf if free is None else _scale(free))
         known = {scored.text: scored for one, shot in fitted for scored in [left.scored(one, shot)]}
         ordered = sorted(known.values(), key=lambda each: each.length)
-        # long segments tell constants; what a formula needs is told by many short ones
-        changed = ordered[:CHANGED] if length == tracks.lengths[0] else []
-        for one in [each for each in changed if each.length < ordered[0].length + BEHIND]:
+        for one in [each for each in ordered[:CHANGED] if each.length < ordered[0].length + BEHIND]:
             shortest = _shortened(one, compared, left)
             known[shortest.text] = shortest
         return sorted(known.values(), key=lambda each: each.length)
@@ -96,10 +112,18 @@ class _Left:
 
     def scored(self, one: Scored, shot: Fit) -> Scored:
         """A law by its fit to positions."""
-        scale = _scale(shot)
-        follows = scale < FOLLOWS and FOLLOWS * scale < self.free
-        scaled = replace(shot, residual=shot.residual / self.least, slopes=shot.slopes / self.least)
-        return replace(one, shot=scaled, length=description_length(scaled), follows=follows)
+        scaled = _over(shot, self.least)
+        return replace(one, shot=Followed(scaled, _scale(shot), self.free), length=description_length(scaled))
+
+
+def _with_precise(one: Scored, shot: Fit | None) -> Scored:
+    if shot is None or one.shot is None or _scale(shot) > ASTRAY * one.shot.scale:
+        return one
+    return replace(one, shot=replace(one.shot, precise=_over(shot, _scale(shot))))
+
+
+def _over(shot: Fit, scale: float) -> Fit:
+    return replace(shot, residual=shot.residual / scale, slopes=shot.slopes / scale)
 
 
 def _scale(shot: Fit) -> float:
@@ -112,7 +136,7 @@ def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:
     changed = True
     while changed:
         changed = False
-        for law in filter(is_defined, itertools.chain(shorter(one.shot), joined(one.shot))):
+        for law in filter(is_defined, itertools.chain(shorter(one.told), joined(one.told))):
             shot = compared.fit(law)
             if shot is not None and (trial := left.scored(one, shot)).length < one.length:
                 one, changed = trial, True

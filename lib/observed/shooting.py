@@ -297,7 +297,7 @@ def _equations(
     return information, gradient
 
 
-def _are_finite(equations: tuple[np.ndarray, np.ndarray]) -> bool:
+def _are_finite(equations: tuple[np.ndarray, ...]) -> bool:
     return all(np.isfinite(one).all() for one in equations)
 
 
@@ -405,7 +405,9 @@ def _eliminated(information: np.ndarray, gradient: np.ndarray, count: int, dampi
 
 def _solve(information: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The solution in the directions that the information determines, and which parameters it determines [parameters]."""
-    size = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+    # what is left of a parameter's information once states are eliminated may be rounding alone, and negative
+    own = np.diag(information)
+    size = np.sqrt(np.where(own > np.finfo(float).tiny, own, np.inf))
     values, vectors = np.linalg.eigh(information / size[:, None] / size)
     good = values > UNDETERMINED * values.max()
     inverse = (vectors[:, good] / values[good]) @ vectors[:, good].T
@@ -664,7 +666,10 @@ def _fit(
             break
         moved = False
         while not moved and damping < 1e8:
-            information, slope, solved = _eliminated(*equations, count, damping)
+            information, slope, solved = eliminated = _eliminated(*equations, count, damping)
+            if not _are_finite(eliminated):
+                damping *= 10
+                continue
             information, slope = information.sum(0), slope.sum(0)
             damped = information + damping * np.diag(np.diag(information))
             change = np.zeros(count)
@@ -690,9 +695,10 @@ def _fit(
             break
     scale = scale_of(now)
     equations = _equations(model, parameters, starts, segments, scale)
-    if not _are_finite(equations):
+    eliminated = _eliminated(*equations, count, 0.0) if _are_finite(equations) else equations
+    if not _are_finite(eliminated):
         return _Fitted(parameters, starts, np.full((count, count), np.nan), np.zeros(count, bool), scale, False)
-    information, slopes, _ = _eliminated(*equations, count, 0.0)
+    information, slopes, _ = eliminated
     information, slopes = information.sum(0)[np.ix_(free, free)], slopes[:, free]
     clusters = segments.trajectory if len(np.unique(segments.trajectory)) >= FEW else np.arange(len(starts))
     cluster = np.unique(clusters, return_inverse=True)[1]

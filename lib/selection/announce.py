@@ -126,8 +126,8 @@ def verdict(
     ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
     ties = [one for one in ties if not is_one_structure(best.fit, one.fit, evidence, deviation)]
     frequency = bootstrap.wins([one.told for one in rivals], [one.length for one in rivals])[0]
-    values, errors = bootstrap.constants(best.told, best.fit, evidence, deviation)
-    law, constants = presented(best.told.family.with_constants(values), errors)
+    values, errors = bootstrap.constants(best.precise, best.fit, evidence, deviation)
+    law, constants = presented(best.precise.family.with_constants(values), errors)
     left = checks.residuals(best.fit, evidence, list(dictionary.terms))
     prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
     weight = 1 / (evidence.typical + np.linalg.norm(evidence.target, axis=1))[:, None]
@@ -210,8 +210,10 @@ def reason_against(
     if not np.isfinite(error):
         return "the best law has no value on some of the data"
     # averages over windows may be noise nearly all, where positions are followed to theirs
-    if error > EXPLAINS and not best.follows:
+    if error > EXPLAINS and not (best.shot and best.shot.follows):
         return f"nothing explains the data: the best law leaves {error:.2f} of them"
+    if best.shot is not None and best.shot.strays:
+        return f"no law found follows the measured positions: the best leaves {best.shot.scale:.1f} times their noise"
     if not left.is_noise:
         return (
             f"no pair law explains it: what the best leaves is no noise (correlation {left.correlation:.2f} from one time to "

@@ -13,6 +13,7 @@ from lib.selection.candidates import Candidate
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit, fit_in_place
+from lib.selection.followed import Followed
 from lib.selection.law import Law
 from lib.selection.moves import is_defined, joined, multiplied_out, shorter, softened
 
@@ -35,15 +36,18 @@ class Scored:
     fit: Fit
     length: float
     source: str
-    shot: Fit | None = None
+    shot: Followed | None = None
     """The law fitted to measured positions, where these decided its length."""
-    follows: bool = False
-    """Whether it leaves little more than the noise of measured positions, and no law at all leaves much more."""
 
     @property
     def told(self) -> Fit:
-        """The fit that tells constants and length."""
-        return self.shot or self.fit
+        """The fit that tells the length."""
+        return self.fit if self.shot is None else self.shot.fit
+
+    @property
+    def precise(self) -> Fit:
+        """The fit that tells constants."""
+        return self.fit if self.shot is None else self.shot.told
 
     @property
     def law(self) -> Law:

@@ -1,0 +1,41 @@
+"""A law followed through measured positions, and what it leaves of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lib.selection.fitting import Fit
+
+FOLLOWS = 2.0
+"""Times the noise that a law may leave of positions that it follows ..."""
+NEARLY_EXACT = 1e-3
+"""... or so small a part of what straight lines leave."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A law fitted to measured positions."""
+
+    fit: Fit
+    """In standard deviations of what the best of the compared laws leaves."""
+    scale: float
+    """What it leaves, in parts of the noise of positions."""
+    free: float
+    """The same of straight lines, each body alone."""
+    precise: Fit | None = None
+    """On longer stretches of the trajectories, which tell constants best."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether it leaves little more than noise, where no law at all leaves much more."""
+        return not self.strays and self.free > FOLLOWS * self.scale
+
+    @property
+    def strays(self) -> bool:
+        """Whether it leaves more than noise."""
+        return self.scale > max(FOLLOWS, NEARLY_EXACT * self.free)
+
+    @property
+    def told(self) -> Fit:
+        """The fit that tells constants."""
+        return self.precise or self.fit
