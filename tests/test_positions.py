@@ -8,7 +8,7 @@ import pytest
 from lib.distillation.expressions import parse
 from lib.observed.evidence import evidence_of
 from lib.observed.positions import ByPositions
-from lib.selection.announce import reason_against
+from lib.selection.announce import is_undecided, reason_against
 from lib.selection.candidates import Candidate
 from lib.selection.checks import Residuals
 from lib.selection.choice import score
@@ -93,3 +93,19 @@ def test_a_law_that_strays_is_not_announced(ranked):
     astray = replace(best, shot=replace(best.shot, scale=9.0))
     assert "9.0 times their noise" in reason_against(astray, [], fine, 0.1, 0.1, None)
     assert "nothing explains" in reason_against(replace(best, shot=None), [], fine, 0.9, 0.9, None)
+
+
+def test_a_law_that_wins_by_one_trajectory_alone_is_undecided(ranked):
+    best = ranked[1][0]
+    one = best.told.group == best.told.group[0]
+
+    def with_misfit(rows):
+        residual = np.where(rows[:, None], 30.0, best.told.residual)
+        fitted = replace(best.told, residual=residual)
+        return replace(
+            best, shot=replace(best.shot, fit=fitted), length=best.length - 5.0 + (fitted.misfit - best.told.misfit).sum()
+        )
+
+    assert is_undecided(best, with_misfit(one))
+    assert not is_undecided(best, with_misfit(np.ones(len(one), bool)))
+    assert not is_undecided(best, replace(with_misfit(one), shot=None))

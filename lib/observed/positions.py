@@ -30,7 +30,9 @@ CHANGED = 3
 BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
-"""Laws that are compared on the longest segments."""
+"""Laws that are told ..."""
+CLOSE = 10.0
+"""... and nats behind the best within which their constants are fitted to the end."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +65,20 @@ class ByPositions:
             log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
             return found
         ranked = ranked[:FINAL]
-        if length == tracks.lengths[0]:
-            for longer in tracks.lengths[1:]:
-                log.info("their constants, in segments of %d times", longer)
-                ranked = self._precise(ranked, tracks, longer)
+        for own in (length, *(tracks.lengths[1:] if length == tracks.lengths[0] else ())):
+            log.info("their constants, in segments of %d times", own)
+            ranked = self._precise(ranked, tracks, own)
         return [replace(one, fit=fit(one.law, evidence, deviation)) for one in ranked]
 
     def _precise(self, ranked: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
-        """The laws with their constants fitted to longer segments, where these leave the same noise."""
+        """The first laws with constants fitted to the end on segments of this length, where these leave the same noise."""
         compared = Compared.of(ranked[0].law, tracks, self.ties, length)
         if compared is None:
             return ranked
         compared.fit(ranked[0].law)
-        compared = compared.followed(ranked[0].law) or compared
-        return [_with_precise(one, compared.fit(one.law)) for one in ranked]
+        compared = replace(compared.followed(ranked[0].law) or compared, known={}, slow=0.0)
+        close = [one.length < ranked[0].length + CLOSE for one in ranked]
+        return [_with_precise(one, compared.fit(one.law)) if near else one for one, near in zip(ranked, close, strict=True)]
 
     def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
         """Laws by description length on segments of so many times that the first of them follows; none if it does not."""

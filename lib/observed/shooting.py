@@ -548,6 +548,8 @@ class Compared:
     ties: np.ndarray | None
     known: dict[tuple[sympy.Expr, ...], _Told | None] = field(default_factory=dict, repr=False)
     """Fits by formula: from wherever its constants start, it comes to the same."""
+    slow: float = SLOW
+    """Part of the loss by which each iteration must lower it."""
 
     @classmethod
     def of(cls, law: Law, tracks: Tracks, ties: np.ndarray | None, length: int, seed: int = 0) -> Compared | None:
@@ -567,7 +569,7 @@ class Compared:
             segments = replace(self.kept, start=known.starts).take(known.spread < STRAYED)
             constants = known.fit.constants
         kept = _followed(self.tracks.model(family, [], self.ties), constants, segments)
-        return Compared(self.tracks, kept, self.ties) if len(kept.time) > len(self.kept.time) / 2 else None
+        return Compared(self.tracks, kept, self.ties, slow=self.slow) if len(kept.time) > len(self.kept.time) / 2 else None
 
     def fit(self, law: Law) -> Fit | None:
         """A law fitted to these segments: residuals and slopes in parts of the noise estimated from the data, rows by
@@ -583,7 +585,7 @@ class Compared:
         if not np.isfinite(_residuals(model, family.start, segments.start, segments)).all():
             return None
         best = min((np.median(np.abs(one.fit.residual)) for one in self.known.values() if one is not None), default=np.inf)
-        fitted = _fit(model, family.start, ~family.thresholds, segments, HOPELESS * float(best), SLOW)
+        fitted = _fit(model, family.start, ~family.thresholds, segments, HOPELESS * float(best), self.slow)
         if not np.isfinite(fitted.covariance).all():
             return None
         residual, slopes = _reduced(model, fitted, segments)

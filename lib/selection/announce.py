@@ -33,6 +33,8 @@ TIE = 7.0
 """Nats within which two structures are a tie: odds of a thousand to one."""
 BETTER = 3.0
 """Nats by which a longer law must fit better to count in a tie."""
+UNDECIDED = 0.05
+"""Part of the resampled trajectories in which another law followed through positions is shorter, above which it is a tie."""
 SAME = 0.1
 """Standard deviations of noise within which two formulas give the same everywhere."""
 EXPLAINS = 0.7
@@ -118,12 +120,13 @@ def verdict(
     dictionary, structure = prepared.dictionary, prepared.structures[0]
     regions = [checks.region_misfit(one.law, evidence, deviation) for one in found]
     limit = max(checks.REGION, checks.REGION * min(regions))
-    order = [k for k in range(len(found)) if regions[k] <= limit]
+    # averages over windows are too rough to overrule positions
+    order = [k for k in range(len(found)) if regions[k] <= limit or found[k].shot is not None]
     # a formula that can stand for many others gives way to one that cannot, where the data hardly tell
     order.sort(key=lambda k: found[k].length + TIE * is_interpolation(found[k]))
     best = found[order[0]]
     rivals = [found[k] for k in order if k == order[0] or not is_interpolation(found[k])]
-    ties = [one for one in rivals[1:] if is_tie(best, one) and not is_same(best, one)]
+    ties = [one for one in rivals[1:] if (is_tie(best, one) or is_undecided(best, one)) and not is_same(best, one)]
     ties = [one for one in ties if not is_one_structure(best.fit, one.fit, evidence, deviation)]
     frequency = bootstrap.wins([one.told for one in rivals], [one.length for one in rivals])[0]
     values, errors = bootstrap.constants(best.precise, best.fit, evidence, deviation)
@@ -162,6 +165,13 @@ def is_tie(best: Scored, other: Scored) -> bool:
     fewer = len(other.told.constants) <= len(best.told.constants)
     better = other.told.misfit.sum() < best.told.misfit.sum() - BETTER
     return other.length < best.length + TIE and (fewer or better)
+
+
+def is_undecided(best: Scored, other: Scored) -> bool:
+    """Whether a few trajectories alone tell another law from the best: close encounters lead each law astray elsewhere."""
+    if best.shot is None or other.shot is None:
+        return False
+    return bool(bootstrap.wins([best.told, other.told], [best.length, other.length])[1] > UNDECIDED)
 
 
 def is_interpolation(best: Scored) -> bool:
