@@ -49,8 +49,9 @@ class ByPositions:
     def __call__(self, found: list[Scored], evidence: Evidence, deviation: np.ndarray) -> list[Scored]:
         """The laws by description length on positions, made shorter where these allow it; as they were if none is followed.
 
-        Segments are halved until a law follows them to their noise. Longer ones then tell its constants, and no more: a few
-        of them, with close encounters, lead every law astray, each in its own way.
+        Segments are halved until a law follows them to their noise; where straight lines nearly do, positions decide nothing.
+        Longer ones then tell its constants, and no more: a few of them, with close encounters, lead every law astray, each in
+        its own way.
         """
         tracks, ranked = Tracks.of(self.recording, self.order, self.scalars), []
         length = tracks.lengths[0]
@@ -58,11 +59,15 @@ class ByPositions:
             length = length // 2 if ranked else length
             log.info("laws on measured positions, in segments of %d times", length)
             again = self._ranked([*ranked[:FINAL], *found], tracks, length)
-            if not again:
+            if not again or (ranked and not again[0].shot.decides):
                 break
             ranked = again
         if not ranked:
             log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
+            return found
+        best = ranked[0].shot
+        if not best.decides:
+            log.info("straight lines leave %.1f times what the best law leaves: chosen by averages", best.free / best.scale)
             return found
         ranked = ranked[:FINAL]
         for own in (length, *(tracks.lengths[1:] if length == tracks.lengths[0] else ())):

@@ -36,6 +36,11 @@ class Followed:
         return self.scale > max(FOLLOWS, NEARLY_EXACT * self.free)
 
     @property
+    def decides(self) -> bool:
+        """Whether these stretches tell laws apart: it follows them or strays, where straight lines do much worse."""
+        return self.follows or self.strays
+
+    @property
     def told(self) -> Fit:
         """The fit that tells constants."""
         return self.precise or self.fit
