@@ -189,7 +189,9 @@ def predicted_against_true(
     powers = 10.0 ** np.arange(top, bottom + 0.9, -max(1, np.ceil((top - bottom) / 2)))
     axes[0].set(xticks=[*-powers, 0, *powers[::-1]], yticks=[*-powers, 0, *powers[::-1]])
     axes[0].set(xlabel=f"true components / {unit}", ylabel=f"predicted / {unit}")
-    axes[0].legend(frameon=False, markerscale=3)
+    # at the points' own transparency a legend's markers look grey
+    for marker in axes[0].legend(frameon=False, markerscale=3).legend_handles:
+        marker.set_alpha(1)
     size, error = (np.linalg.norm(a, axis=1) for a in (true, predicted - true))
     axes[1].scatter(size, error, s=4, alpha=0.4, linewidths=0, rasterized=True)
     span = np.array([size[size > 0].min(), size.max()])
