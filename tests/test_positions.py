@@ -1,5 +1,7 @@
 """Laws compared by measured positions, where averages over windows mislead."""
 
+import itertools
+import logging
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from lib.selection.announce import is_undecided, reason_against
 from lib.selection.candidates import Candidate
 from lib.selection.checks import Residuals
 from lib.selection.choice import score
+from lib.selection.description_length import description_length
 from lib.selection.followed import Followed
 from lib.selection.law import Law
 from tests.planted_motion import motion, recording
@@ -21,16 +24,24 @@ def candidate(text):
     return Candidate(Law(2, parse(text, ["r"])), "planted")
 
 
-@pytest.fixture(scope="module")
-def ranked():
-    """Formulas offered for 1/r, of positions with noise, ordered by averages and then by positions."""
-    exact = motion("r1", count=24, times=40, n=2, dt=0.03, seed=3)
-    measured = recording(exact, 1e-3)
+def both(measured, *texts):
+    """Formulas ordered by averages, and then by positions."""
     evidence = evidence_of(measured, 2)
     deviation = evidence.spread * evidence.typical * 0.01
-    offered = [candidate(text) for text in ("-1.02*r**(-0.97) + 0.03*r", "-1.02/r + 0.02", "-0.9/(r + 0.1)")]
-    found = score(offered, evidence, deviation)
+    found = score([candidate(text) for text in texts], evidence, deviation)
     return found, ByPositions(measured, 2, {}, None)(found, evidence, deviation)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Positions under 1/r, with noise."""
+    return recording(motion("r1", count=24, times=40, n=2, dt=0.03, seed=3), 1e-3)
+
+
+@pytest.fixture(scope="module")
+def ranked(measured):
+    """Formulas offered for 1/r, of positions with noise, ordered by averages and then by positions."""
+    return both(measured, "-1.02*r**(-0.97) + 0.03*r", "-1.02/r + 0.02", "-0.9/(r + 0.1)")
 
 
 def test_positions_take_off_what_averages_left(ranked):
@@ -58,23 +69,25 @@ def test_a_law_that_nobody_can_follow_leaves_the_order_as_it_was(ranked):
     assert ByPositions(recording(exact, 1e-3), 2, {}, None)(found, None, None) == found
 
 
-def test_the_right_law_follows_the_bodies_and_a_wrong_one_does_not(ranked):
-    exact = motion("r1", count=24, times=40, n=2, dt=0.03, seed=3)
-    measured = recording(exact, 1e-3)
-    evidence = evidence_of(measured, 2)
-    deviation = evidence.spread * evidence.typical * 0.01
-    wrong = ByPositions(measured, 2, {}, None)(score([candidate("-0.4*r")], evidence, deviation), evidence, deviation)
+def test_segments_are_halved_until_a_law_follows_them(ranked, measured, caplog):
+    with caplog.at_level(logging.INFO):
+        _, wrong = both(measured, "-0.4*r")
+    tried = [int(record.args[0]) for record in caplog.records if record.msg.startswith("laws on measured")]
     assert ranked[1][0].shot.follows
     assert wrong[0].shot is not None and not wrong[0].shot.follows
+    assert len(tried) > 1 and all(shorter == longer // 2 for longer, shorter in itertools.pairwise(tried))
+
+
+def test_longer_segments_tell_constants_alone(ranked):
+    best = ranked[1][0]
+    assert best.length == description_length(best.shot.fit)
+    assert best.precise is best.shot.precise and best.precise is not best.told
 
 
 def test_bodies_at_rest_decide_nothing():
     clock, x, v = motion("r1", count=12, times=40, n=2, dt=0.03, seed=3)
-    still = recording((clock, x[:, :1] + 0 * x, v), 1e-3)
-    evidence = evidence_of(still, 2)
-    deviation = evidence.spread * evidence.typical
-    found = score([candidate("-0.001/r")], evidence, deviation)
-    assert ByPositions(still, 2, {}, None)(found, evidence, deviation) == found
+    found, ordered = both(recording((clock, x[:, :1] + 0 * x, v), 1e-3), "-0.001/r")
+    assert ordered == found
 
 
 @pytest.mark.parametrize(

@@ -53,27 +53,33 @@ class ByPositions:
         Longer ones then tell its constants, and no more: a few of them, with close encounters, lead every law astray, each in
         its own way.
         """
-        tracks, ranked = Tracks.of(self.recording, self.order, self.scalars), []
-        length = tracks.lengths[0]
-        while not ranked or (ranked[0].shot.strays and length >= 2 * SHORTEST):
-            length = length // 2 if ranked else length
-            log.info("laws on measured positions, in segments of %d times", length)
-            again = self._ranked([*ranked[:FINAL], *found], tracks, length)
-            if not again or (ranked and not again[0].shot.decides):
-                break
-            ranked = again
+        tracks = Tracks.of(self.recording, self.order, self.scalars)
+        ranked, length = self._followed(found, tracks)
         if not ranked:
             log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
             return found
-        best = ranked[0].shot
+        best, ranked = ranked[0].shot, ranked[:FINAL]
         if not best.decides:
             log.info("straight lines leave %.1f times what the best law leaves: chosen by averages", best.free / best.scale)
             return found
-        ranked = ranked[:FINAL]
-        for own in (length, *(tracks.lengths[1:] if length == tracks.lengths[0] else ())):
+        longer = tracks.lengths[1:] if length == tracks.lengths[0] else ()
+        for own in () if best.strays else (length, *longer):
             log.info("their constants, in segments of %d times", own)
             ranked = self._precise(ranked, tracks, own)
         return [replace(one, fit=fit(one.law, evidence, deviation)) for one in ranked]
+
+    def _followed(self, found: list[Scored], tracks: Tracks) -> tuple[list[Scored], int]:
+        """The laws on the longest segments that the best of them follows, and their measured times; none if it follows none."""
+        ranked, length, tried = [], tracks.lengths[0], tracks.lengths[0]
+        while tried >= SHORTEST:
+            log.info("laws on measured positions, in segments of %d times", tried)
+            again = self._ranked([*ranked[:FINAL], *found], tracks, tried)
+            if not again or (ranked and not again[0].shot.decides):
+                break
+            ranked, length, tried = again, tried, tried // 2
+            if not ranked[0].shot.strays:
+                break
+        return ranked, length
 
     def _precise(self, ranked: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
         """The first laws with constants fitted to the end on segments of this length, where these leave the same noise."""

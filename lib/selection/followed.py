@@ -23,7 +23,7 @@ class Followed:
     free: float
     """The same of straight lines, each body alone."""
     precise: Fit | None = None
-    """On longer stretches of the trajectories, which tell constants best."""
+    """With constants fitted to the end, on longer stretches where these are followed too."""
 
     @property
     def follows(self) -> bool:
