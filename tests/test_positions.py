@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import sympy
 
 from lib.distillation.expressions import parse
 from lib.observed.evidence import evidence_of
@@ -21,7 +22,9 @@ from tests.planted_motion import motion, recording
 
 
 def candidate(text):
-    return Candidate(Law(2, parse(text, ["r"])), "planted")
+    """A law by its radial part, and its transverse one behind a bar."""
+    radial, _, transverse = text.partition("|")
+    return Candidate(Law(2, parse(radial, ["r"]), parse(transverse or "0", ["r"])), "planted")
 
 
 def both(measured, *texts):
@@ -71,7 +74,7 @@ def test_a_law_that_nobody_can_follow_leaves_the_order_as_it_was(ranked):
 
 def test_segments_are_halved_until_a_law_follows_them(ranked, measured, caplog):
     with caplog.at_level(logging.INFO):
-        _, wrong = both(measured, "-0.4*r")
+        _, wrong = both(measured, "0 | -0.4*r")
     tried = [int(record.args[0]) for record in caplog.records if record.msg.startswith("laws on measured")]
     assert ranked[1][0].shot.follows
     assert wrong[0].shot is not None and not wrong[0].shot.follows
@@ -82,6 +85,16 @@ def test_longer_segments_tell_constants_alone(ranked):
     best = ranked[1][0]
     assert best.length == description_length(best.shot.fit)
     assert best.precise is best.shot.precise and best.precise is not best.told
+
+
+def test_a_softening_that_averages_did_not_offer_is_found():
+    measured = recording(motion("repulsion", count=24, times=40, n=2, dt=0.03, seed=3, spread=0.3), 1e-4)
+    _, ranked = both(measured, "0.4/r", "0.4/r**0.8")
+    best = ranked[0].told
+    assert len(best.constants) == 2
+    at = np.array([0.05, 0.2, 1.0])
+    force = sympy.lambdify(sympy.Symbol("r", real=True), best.law.radial)(at)
+    np.testing.assert_allclose(force, 0.5 / (at + 0.1), rtol=0.02)
 
 
 def test_bodies_at_rest_decide_nothing():

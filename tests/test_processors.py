@@ -41,7 +41,14 @@ def counted(*arguments):
 integrate._integrate = counted
 times = simulate.snapshot_times("spring")[:5]
 simulate.simulate("spring", simulate.initial_bodies("spring", 640, 4, 2, 0), times)
-names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+
+def name_of(task):
+    try:
+        return open(f"/proc/self/task/{task}/comm").read().strip()
+    except OSError:  # it ended since it was listed
+        return ""
+
+names = list(map(name_of, os.listdir("/proc/self/task")))
 print(len(started), names.count("tf_XLAEigen"))
 """
 

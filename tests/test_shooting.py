@@ -6,7 +6,7 @@ import pytest
 from lib.distillation.expressions import parse
 from lib.errors import InputError
 from lib.observed.recording import Experiment, Recording
-from lib.observed.shooting import Compared, Tracks, shoot
+from lib.observed.shooting import Compared, Tracks, _eliminated, shoot
 from lib.selection.law import Law
 from tests.planted_motion import motion, recording
 
@@ -93,3 +93,13 @@ def test_a_law_without_finite_slopes_is_not_compared(planted):
     compared = Compared.of(law_of(START), tracks, None, tracks.lengths[0])
     assert compared.fit(law_of("-1.0/r + sqrt(1e-310 + 1e-310*r)")) is None
     assert compared.fit(law_of(START)) is not None
+
+
+def test_a_state_of_which_a_segment_tells_nothing_stays():
+    states = np.array([[[2.0, 2.0], [2.0, 2.0]]])
+    information = np.zeros((1, 3, 3))
+    information[:, 0, 0], information[:, 1:, 1:] = 5.0, states
+    information[:, 0, 1:] = information[:, 1:, 0] = 1.0
+    own, slope, solved = _eliminated(information, np.array([[1.0, 4.0, 4.0]]), 1, 0.0)
+    np.testing.assert_allclose(solved[0, :, 0], 0.25)  # the shortest of all that solve it
+    np.testing.assert_allclose([own.item(), slope.item()], [4.5, -1.0])

@@ -21,12 +21,12 @@ from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Fit, fit
 from lib.selection.followed import Followed
-from lib.selection.moves import is_defined, joined, shorter
+from lib.selection.moves import is_defined, joined, shorter, softened
 
 log = logging.getLogger(__name__)
 
 CHANGED = 3
-"""Laws, best first, that are made shorter."""
+"""Laws, best first, that are softened and made shorter."""
 BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
@@ -104,6 +104,7 @@ class ByPositions:
                 return []
             first, compared = compared, compared.followed(min(fitted, key=lambda pair: pair[1].misfit.sum())[0].law)
         compared = first
+        fitted += _softer(fitted, compared)
         free = compared.fit(replace(offered[0].law, radial=sympy.S.Zero, transverse=sympy.S.Zero, single=()))
         left = _Left(min(_scale(shot) for _, shot in fitted), np.inf if free is None else _scale(free))
         known = {scored.text: scored for one, shot in fitted for scored in [left.scored(one, shot)]}
@@ -142,6 +143,13 @@ def _over(shot: Fit, scale: float) -> Fit:
 def _scale(shot: Fit) -> float:
     """Standard deviation of what a law leaves, in parts of the estimated noise; not less than a tenth of it."""
     return max(float(np.median(np.abs(shot.residual))) / 0.6745, 0.1)
+
+
+def _softer(fitted: list[tuple[Scored, Fit]], compared: Compared) -> list[tuple[Scored, Fit]]:
+    """The best laws with their distance softened: averages over windows hardly see the closest encounters."""
+    best = sorted(fitted, key=lambda pair: pair[1].misfit.sum())[:CHANGED]
+    laws = ((one, law) for one, shot in best for law in softened(shot) if is_defined(law))
+    return [(one, shot) for one, law in laws if (shot := compared.fit(law)) is not None]
 
 
 def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from lib.observed.noise import noise_of
 from lib.observed.periodic import unwrapped
 from lib.observed.recording import Recording
 from lib.observed.weak_form import time_scale
+from lib.physics.compilation import fused, keep_programs
 from lib.selection.fitting import Family, Fit
 from lib.selection.law import Constant, Law, body_names, pair_names
 
@@ -206,6 +207,7 @@ def _follow(
         first = model.constants + k * n
         properties = properties.at[number].set(parameters[first : first + n])
 
+    @jax.jit  # traced once for all stages
     def slope(state: Array) -> Array:
         x, v = state[0], state[-1]
         a = model.rates(constants, x, v, properties, active)
@@ -248,7 +250,6 @@ def _batch_residuals(model: _Model, parameters: Array, starts: Array, arrays: tu
     return jax.vmap(one)(starts, arrays)
 
 
-@partial(jax.jit, static_argnums=0)
 def _batch_slopes(model: _Model, parameters: Array, starts: Array, arrays: tuple[Array, ...]) -> tuple[Array, Array]:
     """Residuals [segments, numbers] and their slopes [segments, numbers, unknowns]."""
 
@@ -261,6 +262,12 @@ def _batch_slopes(model: _Model, parameters: Array, starts: Array, arrays: tuple
         return residual, slopes
 
     return jax.vmap(one)(starts, arrays)
+
+
+@cache
+def _compiled_slopes() -> Callable[..., tuple[Array, Array]]:
+    """`_batch_slopes` compiled; in XLA's passes of one operation each it takes four times as long."""
+    return jax.jit(_batch_slopes, static_argnums=0, compiler_options=fused())
 
 
 def _filled(starts: np.ndarray) -> np.ndarray:
@@ -281,7 +288,7 @@ def _slopes(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Of each segment, residuals [numbers] and their slopes [numbers, unknowns]."""
     for part, arrays in segments.batches():
-        residual, slopes = map(np.asarray, _batch_slopes(model, parameters, _filled(starts[part]), arrays))
+        residual, slopes = map(np.asarray, _compiled_slopes()(model, parameters, _filled(starts[part]), arrays))
         yield from zip(residual[: part.stop - part.start], slopes, strict=False)
 
 
@@ -396,7 +403,11 @@ def _eliminated(information: np.ndarray, gradient: np.ndarray, count: int, dampi
     # states that nothing tells of, such as those of bodies that are not there, stay
     states[:, inner, inner] += np.where(states[:, inner, inner] == 0, 1.0, 0.0)
     coupling = information[:, count:, :count]
-    solved = np.linalg.solve(states, np.concatenate([coupling, gradient[:, count:, None]], axis=2))
+    right = np.concatenate([coupling, gradient[:, count:, None]], axis=2)
+    try:
+        solved = np.linalg.solve(states, right)
+    except np.linalg.LinAlgError:  # a segment tells nothing of some direction of its state, which stays
+        solved = np.linalg.pinv(states, 1e-10, hermitian=True) @ right
     back = coupling.transpose(0, 2, 1) @ solved
     own = information[:, :count, :count] - back[..., :-1]
     slope = gradient[:, :count] - back[..., -1]
@@ -430,6 +441,7 @@ class Tracks:
     @classmethod
     def of(cls, recording: Recording, order: int, scalars: Mapping[str, np.ndarray] | None = None) -> Tracks:
         """Of a recording, with further properties `scalars` [n] of bodies that are the same in all experiments."""
+        keep_programs()
         experiments = tuple(replace(one, properties={**one.properties, **(scalars or {})}) for one in recording.experiments)
         recording = replace(recording, experiments=experiments)
         quantities = ["position"]

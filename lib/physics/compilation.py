@@ -16,6 +16,8 @@ from lib import paths
 
 MIN_COMPILE_SECONDS = 0.3
 """Programs that take less to compile are not kept."""
+FUSED = {"xla_cpu_experimental_ynn_fusion_type": ""}
+"""XLA's option by which no operation is left to a library for large arrays."""
 
 
 def processor() -> str:
@@ -34,3 +36,13 @@ def keep_programs() -> None:
     """Have JAX keep compiled programs below build/, and look there first; a damaged or unwritable folder only costs time."""
     jax.config.update("jax_compilation_cache_dir", str(paths.ROOT / "build" / "compiled" / processor()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)
+
+
+@cache
+def fused() -> dict[str, str] | None:
+    """Options for `jax.jit` by which products and their sums are taken in one pass; None where XLA does not know them."""
+    try:
+        jax.jit(lambda x: x, compiler_options=FUSED)(0.0)
+    except jax.errors.JaxRuntimeError:
+        return None
+    return FUSED
