@@ -1,5 +1,7 @@
 """Constants fitted to planted positions through the integrator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,17 @@ def test_a_law_without_finite_slopes_is_not_compared(planted):
     compared = Compared.of(law_of(START), tracks, None, tracks.lengths[0])
     assert compared.fit(law_of("-1.0/r + sqrt(1e-310 + 1e-310*r)")) is None
     assert compared.fit(law_of(START)) is not None
+
+
+def test_segments_that_go_astray_take_the_states_of_other_laws(planted):
+    tracks, law = Tracks.of(recording(planted, 1e-3), 2), law_of("-1.1/r")
+    compared = Compared.of(law, tracks, None, tracks.lengths[0])
+    due = compared.fit(law_of(START)).misfit.sum()
+    wrong = compared.kept.start.copy()
+    wrong[:5, 1] += np.random.default_rng(0).standard_normal(wrong[:5, 1].shape)
+    compared = replace(compared, kept=replace(compared.kept, start=wrong))
+    assert compared.fit(law).misfit.sum() > 10 * due
+    assert compared.again(law).misfit.sum() == pytest.approx(due, rel=1e-3)
 
 
 def test_a_state_of_which_a_segment_tells_nothing_stays():

@@ -47,9 +47,9 @@ class ByPositions:
     """[n, n; bool], which pairs act, where not all do."""
 
     def __call__(self, found: list[Scored], evidence: Evidence, deviation: np.ndarray) -> list[Scored]:
-        """The laws by description length on positions, made shorter where these allow it; as they were if none is followed.
+        """The laws by description length on positions, made shorter where these allow it; none where positions do not decide.
 
-        Segments are halved until a law follows them to their noise; where straight lines nearly do, positions decide nothing.
+        Segments are halved until a law follows them to their noise. Positions do not decide where straight lines nearly do.
         Longer ones then tell its constants, and no more: a few of them, with close encounters, lead every law astray, each in
         its own way.
         """
@@ -57,11 +57,11 @@ class ByPositions:
         ranked, length = self._followed(found, tracks)
         if not ranked:
             log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
-            return found
+            return []
         best, ranked = ranked[0].shot, ranked[:FINAL]
         if not best.decides:
-            log.info("straight lines leave %.1f times what the best law leaves: chosen by averages", best.free / best.scale)
-            return found
+            log.info("straight lines have %.1f times the loss of the best law: chosen by averages", best.lost)
+            return []
         longer = tracks.lengths[1:] if length == tracks.lengths[0] else ()
         for own in () if best.strays else (length, *longer):
             log.info("their constants, in segments of %d times", own)
@@ -88,8 +88,8 @@ class ByPositions:
             return ranked
         compared.fit(ranked[0].law)
         compared = replace(compared.followed(ranked[0].law) or compared, known={}, slow=0.0)
-        close = [one.length < ranked[0].length + CLOSE for one in ranked]
-        return [_with_precise(one, compared.fit(one.law)) if near else one for one, near in zip(ranked, close, strict=True)]
+        close = [one.length < ranked[0].length + CLOSE and compared.fit(one.law) is not None for one in ranked]
+        return [_with_precise(one, compared.again(one.law)) if near else one for one, near in zip(ranked, close, strict=True)]
 
     def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
         """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
@@ -102,11 +102,12 @@ class ByPositions:
             fitted = [(one, shot) for one in offered if (shot := compared.fit(one.law)) is not None]
             if not fitted:
                 return []
+            fitted = [(one, compared.again(shot.law)) for one, shot in fitted]
             first, compared = compared, compared.followed(min(fitted, key=lambda pair: pair[1].misfit.sum())[0].law)
         compared = first
         fitted += _softer(fitted, compared)
         free = compared.fit(replace(offered[0].law, radial=sympy.S.Zero, transverse=sympy.S.Zero, single=()))
-        left = _Left(min(_scale(shot) for _, shot in fitted), np.inf if free is None else _scale(free))
+        left = _Left(min(_scale(shot) for _, shot in fitted), free)
         known = {scored.text: scored for one, shot in fitted for scored in [left.scored(one, shot)]}
         ordered = sorted(known.values(), key=lambda each: each.length)
         for one in [each for each in ordered[:CHANGED] if each.length < ordered[0].length + BEHIND]:
@@ -121,17 +122,20 @@ class _Left:
 
     least: float
     """By the law that leaves least; laws are compared on it."""
-    free: float
-    """By straight lines, each body alone."""
+    free: Fit | None
+    """Straight lines, each body alone; None if these are not followed either."""
 
     def scored(self, one: Scored, shot: Fit) -> Scored:
         """A law by its fit to positions."""
         scaled = _over(shot, self.least)
-        return replace(one, shot=Followed(scaled, _scale(shot), self.free), length=description_length(scaled))
+        free = lost = np.inf
+        if self.free is not None:
+            free, lost = _scale(self.free), float(_over(self.free, self.least).misfit.sum() / scaled.misfit.sum())
+        return replace(one, shot=Followed(scaled, _scale(shot), free, lost), length=description_length(scaled))
 
 
-def _with_precise(one: Scored, shot: Fit | None) -> Scored:
-    if shot is None or one.shot is None or _scale(shot) > ASTRAY * one.shot.scale:
+def _with_precise(one: Scored, shot: Fit) -> Scored:
+    if one.shot is None or _scale(shot) > ASTRAY * one.shot.scale:
         return one
     return replace(one, shot=replace(one.shot, precise=_over(shot, _scale(shot))))
 
@@ -149,7 +153,7 @@ def _softer(fitted: list[tuple[Scored, Fit]], compared: Compared) -> list[tuple[
     """The best laws with their distance softened: averages over windows hardly see the closest encounters."""
     best = sorted(fitted, key=lambda pair: pair[1].misfit.sum())[:CHANGED]
     laws = ((one, law) for one, shot in best for law in softened(shot) if is_defined(law))
-    return [(one, shot) for one, law in laws if (shot := compared.fit(law)) is not None]
+    return [(one, compared.again(law)) for one, law in laws if compared.fit(law) is not None]
 
 
 def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:
@@ -158,8 +162,9 @@ def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:
     while changed:
         changed = False
         for law in filter(is_defined, itertools.chain(shorter(one.told), joined(one.told))):
-            shot = compared.fit(law)
-            if shot is not None and (trial := left.scored(one, shot)).length < one.length:
+            if compared.fit(law) is None:
+                continue
+            if (trial := left.scored(one, compared.again(law))).length < one.length:
                 one, changed = trial, True
                 break
     return one

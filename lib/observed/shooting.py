@@ -308,11 +308,11 @@ def _are_finite(equations: tuple[np.ndarray, ...]) -> bool:
     return all(np.isfinite(one).all() for one in equations)
 
 
-def _cost(residuals: np.ndarray, scale: float) -> float:
-    """Cauchy's loss; infinite where an integration failed."""
-    if not np.isfinite(residuals).all():
-        return float("inf")
-    return float((OUTLIER * scale) ** 2 / 2 * np.log1p((residuals / (OUTLIER * scale)) ** 2).sum())
+def _losses(residuals: np.ndarray, scale: float) -> np.ndarray:
+    """Cauchy's loss of each segment [segments]; infinite where an integration failed."""
+    with np.errstate(over="ignore"):
+        found = (OUTLIER * scale) ** 2 / 2 * np.log1p((residuals / (OUTLIER * scale)) ** 2).sum(1)
+    return np.where(np.isfinite(found), found, np.inf)
 
 
 def _stretches(known: np.ndarray, length: int, shortest: int) -> list[slice]:
@@ -588,16 +588,33 @@ class Compared:
         segment, time, quantity and body, the segments' states eliminated. None where it cannot be followed."""
         family = Family(law)
         if (formula := tuple(family.forms)) not in self.known:
-            self.known[formula] = self._fit(family)
+            self.known[formula] = self._fit(family, family.start, self.kept)
         found = self.known[formula]
         return None if found is None else found.fit
 
-    def _fit(self, family: Family) -> _Told | None:
-        model, segments = self.tracks.model(family, [], self.ties), self.kept
-        if not np.isfinite(_residuals(model, family.start, segments.start, segments)).all():
+    def again(self, law: Law) -> Fit | None:
+        """A law once more, from each segment's best state of all laws'; in close encounters states have many local minima."""
+        family = Family(law)
+        formula = tuple(family.forms)
+        if (told := self.known[formula]) is None:
+            return None
+        model = self.tracks.model(family, [], self.ties)
+        constants, scale = told.fit.constants, float(np.median(np.abs(told.fit.residual))) / 0.6745
+        states = [told.starts, *(one.starts for one in self.known.values() if one is not None and one is not told)]
+        losses = np.stack([_losses(_residuals(model, constants, one, self.kept), scale) for one in states])
+        if (best := losses.argmin(0)).any():
+            start = np.stack(states)[best, np.arange(len(best))]
+            trial = self._fit(family, constants, replace(self.kept, start=start), loose=1.0)
+            if trial is not None and trial.fit.misfit.sum() < told.fit.misfit.sum():
+                self.known[formula] = told = trial
+        return told.fit
+
+    def _fit(self, family: Family, constants: np.ndarray, segments: _Segments, loose: float = LOOSE) -> _Told | None:
+        model = self.tracks.model(family, [], self.ties)
+        if not np.isfinite(_residuals(model, constants, segments.start, segments)).all():
             return None
         best = min((np.median(np.abs(one.fit.residual)) for one in self.known.values() if one is not None), default=np.inf)
-        fitted = _fit(model, family.start, ~family.thresholds, segments, HOPELESS * float(best), self.slow)
+        fitted = _fit(model, constants, ~family.thresholds, segments, HOPELESS * float(best), self.slow, loose)
         if not np.isfinite(fitted.covariance).all():
             return None
         residual, slopes = _reduced(model, fitted, segments)
@@ -655,9 +672,10 @@ def _fit(
     segments: _Segments,
     worst: float = np.inf,
     slow: float = 0.0,
+    loosest: float = LOOSE,
 ) -> _Fitted:
     """Gauss, Newton, Levenberg and Marquardt's method; ended where the residuals' scale stays above `worst`, or where an
-    iteration lowers the loss by less than the part `slow` of it."""
+    iteration lowers the loss by less than the part `slow` of it. Outliers begin at `loosest` times their size."""
     starts, count = segments.start, len(parameters)
     seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
     unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())
@@ -670,11 +688,11 @@ def _fit(
     damping, converged = 1e-3, False
     for iteration in range(ITERATIONS):
         # outliers count in full at first: a state guessed from one would else be held for right, and the rest for outliers
-        loose = max(LOOSE / 4**iteration, 1.0)
+        loose = max(loosest / 4**iteration, 1.0)
         if loose == 1 and scale_of(now) > worst:
             break
         scale = loose * scale_of(now)
-        cost = _cost(now, scale)
+        cost = float(_losses(now, scale).sum())
         equations = _equations(model, parameters, starts, segments, scale)
         if not _are_finite(equations):
             break
@@ -691,7 +709,7 @@ def _fit(
                 change[free] = -_solve(damped[np.ix_(free, free)], slope[free])[0]
             states = starts - (solved[..., -1] + solved[..., :-1] @ change).reshape(starts.shape)
             then = _residuals(model, parameters + change, states, segments)
-            less = _cost(then, scale)
+            less = float(_losses(then, scale).sum())
             moved = less <= cost
             damping = damping / 10 if moved else damping * 10
         if not moved:

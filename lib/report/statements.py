@@ -137,14 +137,18 @@ def under_noise(table: pd.DataFrame) -> list[str]:
     """How many are right with noise on the accelerations: the same runs, and measurements of all levels and sizes."""
     noisy = results.with_noise(table)["announced"]
     path = paths.noise_maps("full")
-    maps = pd.read_csv(path)["outcome"] if path.exists() else pd.Series(dtype=str)
+    maps = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["measured", "outcome"])
+    measured = dict(iter(maps.groupby("measured")["outcome"]))
     sentences = []
     if len(noisy):
         sentences.append(
             f"Gaussian noise of 5% of the median acceleration, in fit and choice (networks: exact data): {told(noisy)}."
         )
-    if len(maps):
-        sentences.append(f"[Other noise and other numbers of trajectories](outputs/12_noise_maps.ipynb): {told(maps)}.")
+    place = "outputs/12_noise_maps.ipynb"
+    if "accelerations" in measured:
+        sentences.append(f"[Other noise and other numbers of trajectories]({place}): {told(measured['accelerations'])}.")
+    if "positions" in measured:
+        sentences.append(f"[Noise and sampling of positions]({place}), nothing else measured: {told(measured['positions'])}.")
     return [f"- **Under noise.** {' '.join(sentences)}"] if sentences else []
 
 

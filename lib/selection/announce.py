@@ -12,7 +12,7 @@ from lib.distillation.digits import short
 from lib.selection import bootstrap, candidates, checks, hypotheses
 from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
-from lib.selection.choice import Scored, again, choose, noise, score, shortened
+from lib.selection.choice import Scored, again, first_fits, improved, noise, score, shortened, simple
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family, Fit, fit
 from lib.selection.law import Announcement, Constant, Law
@@ -93,12 +93,15 @@ def announce(
     """The best law of those offered, with error bars; or none, with the reason.
 
     `network_error` is the root of the weighted held-out square error of a network, relative to no law, if there is one;
-    `recheck` orders the last few laws anew, by what was measured itself.
+    `recheck` orders the last few laws anew, by what was measured itself; it gives none where that does not decide.
     """
-    first, _ = choose(list(offered), evidence.sample(FORM_EDGES, 1))
+    part = evidence.sample(FORM_EDGES, 1)
+    fitted = first_fits(list(offered), part)
+    first, _ = improved(fitted, part)
     found, deviation, large = finals(first, evidence)
     if recheck is not None and found[0].law.has_pairs:
-        found = recheck(found, large, deviation)
+        # averages carry errors that are no noise, which longer formulas follow
+        found = recheck([*found, *score(simple(fitted), large, deviation)], large, deviation) or found
     return verdict(found, large, deviation, prepared, network_error)
 
 

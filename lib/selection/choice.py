@@ -25,6 +25,8 @@ IMPROVED = 4
 """Candidates that are changed."""
 BEHIND = 100.0
 """Nats behind the best beyond which a candidate is not changed: small changes save less."""
+SIMPLE = 2
+"""Constants of laws that are offered to measured positions whatever averages say of them."""
 HOPELESS = 1000.0
 """Nats by which a change may make a law longer after the first evaluations, and with thresholds where they were."""
 
@@ -119,10 +121,30 @@ def again(found: list[Scored]) -> list[Candidate]:
     return [Candidate(one.law, one.source) for one in found]
 
 
+def first_fits(candidates: list[Candidate], evidence: Evidence) -> list[Scored]:
+    """Candidates after a few evaluations, by description length."""
+    return score(candidates, evidence, relative_deviation(evidence), FIRST)
+
+
+def simple(fitted: list[Scored]) -> list[Candidate]:
+    """Of each number of constants up to `SIMPLE` the law that fits best, as it is and softened."""
+    found = []
+    for count in range(1, SIMPLE + 1):
+        alike = [one for one in fitted if len(one.fit.constants) == count]
+        for one in sorted(alike, key=lambda one: one.fit.misfit.sum())[:1]:
+            found += [Candidate(law, one.source) for law in (one.law, *softened(one.fit))]
+    return found
+
+
 def choose(candidates: list[Candidate], evidence: Evidence) -> tuple[list[Scored], np.ndarray]:
     """Candidates, improved, by description length on the noise [rows] that the best of them leaves; and that noise."""
+    return improved(first_fits(candidates, evidence), evidence)
+
+
+def improved(fitted: list[Scored], evidence: Evidence) -> tuple[list[Scored], np.ndarray]:
+    """The same of candidates after their first fits."""
     deviation = relative_deviation(evidence)
-    found = score(again(score(candidates, evidence, deviation, FIRST)[:KEPT]), evidence, deviation)
+    found = score(again(fitted[:KEPT]), evidence, deviation)
     softer = [Candidate(law, one.source) for one in found[:IMPROVED] for law in softened(one.fit)]
     found = sorted([*found, *score(softer, evidence, deviation)], key=lambda one: one.length)
     for _ in range(2):

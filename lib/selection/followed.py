@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from lib.selection.fitting import Fit
 
-FOLLOWS = 2.0
-"""Times the noise that a law may leave of positions that it follows ..."""
+STRAYS = 2.0
+"""Times the noise that a law leaves of positions that it does not follow ..."""
 NEARLY_EXACT = 1e-3
-"""... or so small a part of what straight lines leave."""
+"""... and more than so small a part of what straight lines leave."""
+DECIDES = 2.0
+"""Times the loss of a law that straight lines must have where positions tell laws apart."""
 
 
 @dataclass(frozen=True)
@@ -22,18 +24,20 @@ class Followed:
     """What it leaves, in parts of the noise of positions."""
     free: float
     """The same of straight lines, each body alone."""
+    lost: float
+    """The loss of straight lines, in parts of the law's; most of it may be in a few encounters, which `free` does not see."""
     precise: Fit | None = None
     """With constants fitted to the end, on longer stretches where these are followed too."""
 
     @property
     def follows(self) -> bool:
         """Whether it leaves little more than noise, where no law at all leaves much more."""
-        return not self.strays and self.free > FOLLOWS * self.scale
+        return not self.strays and self.lost > DECIDES
 
     @property
     def strays(self) -> bool:
         """Whether it leaves more than noise."""
-        return self.scale > max(FOLLOWS, NEARLY_EXACT * self.free)
+        return self.scale > max(STRAYS, NEARLY_EXACT * self.free)
 
     @property
     def decides(self) -> bool:
