@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 CHANGED = 3
 """Laws, best first, that are softened and made shorter."""
+KEPT = 8
+"""Laws that are fitted again on the segments that the best of them follows."""
 BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
@@ -95,15 +97,17 @@ class ByPositions:
         """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
         some = (Compared.of(one.law, tracks, self.ties, length) for one in offered)
         compared = next((one for one in some if one is not None), None)
+        laws = [(one, one.law) for one in offered]
         # once more, where the best goes through close encounters as the bodies did
         for _ in range(2):
             if compared is None:
                 return []
-            fitted = [(one, shot) for one in offered if (shot := compared.fit(one.law)) is not None]
-            if not fitted:
+            followed = [(one, law) for one, law in laws if compared.fit(law) is not None]
+            if not followed:
                 return []
-            fitted = [(one, compared.again(shot.law)) for one, shot in fitted]
-            first, compared = compared, compared.followed(min(fitted, key=lambda pair: pair[1].misfit.sum())[0].law)
+            fitted = sorted([(one, compared.again(law)) for one, law in followed], key=_misfit)
+            laws = [(one, shot.law) for one, shot in fitted[:KEPT]]
+            first, compared = compared, compared.followed(laws[0][1])
         compared = first
         fitted += _softer(fitted, compared)
         free = compared.fit(replace(offered[0].law, radial=sympy.S.Zero, transverse=sympy.S.Zero, single=()))
@@ -134,6 +138,10 @@ class _Left:
         return replace(one, shot=Followed(scaled, _scale(shot), free, lost), length=description_length(scaled))
 
 
+def _misfit(fitted: tuple[Scored, Fit]) -> float:
+    return float(fitted[1].misfit.sum())
+
+
 def _with_precise(one: Scored, shot: Fit) -> Scored:
     if one.shot is None or _scale(shot) > ASTRAY * one.shot.scale:
         return one
@@ -151,7 +159,7 @@ def _scale(shot: Fit) -> float:
 
 def _softer(fitted: list[tuple[Scored, Fit]], compared: Compared) -> list[tuple[Scored, Fit]]:
     """The best laws with their distance softened: averages over windows hardly see the closest encounters."""
-    best = sorted(fitted, key=lambda pair: pair[1].misfit.sum())[:CHANGED]
+    best = sorted(fitted, key=_misfit)[:CHANGED]
     laws = ((one, law) for one, shot in best for law in softened(shot) if is_defined(law))
     return [(one, compared.again(law)) for one, law in laws if compared.fit(law) is not None]
 
