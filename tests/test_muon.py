@@ -68,3 +68,15 @@ def test_a_tensor_is_a_rate_and_equal_shapes_go_together():
     optimizer.step()
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(one, other.detach())
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (40, 20), (20, 40)])
+def test_products_are_written_row_by_row(shape, monkeypatch):
+    written = []
+    for name in ("bmm", "baddbmm"):
+        product = getattr(torch, name)
+        monkeypatch.setattr(
+            torch, name, lambda *given, product=product, **more: (written.append(more["out"]), product(*given, **more))[1]
+        )
+    assert orthogonalized(torch.randn(2, *shape), (3.4, -4.8, 2.0), 2, 1e-7).shape == (2, *shape)
+    assert len(written) == 6 and all(one.is_contiguous() for one in written)

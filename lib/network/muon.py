@@ -23,7 +23,8 @@ def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], s
     """Matrices [matrices, rows, columns] with singular values brought near one, by Newton-Schulz steps of fifth order."""
     a, b, c = coefficients
     tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
+    # laid out anew: for outputs that lie across, PyTorch has bfloat16 products of one element after the other
+    x = matrices.mT.contiguous() if tall else matrices
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
     # kept from step to step: fresh memory would be far from the processor
     following, gram, factor = torch.empty_like(x), *x.new_empty(2, len(x), x.shape[-2], x.shape[-2])
