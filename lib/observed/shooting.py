@@ -602,8 +602,8 @@ class Compared:
         constants, scale = told.fit.constants, float(np.median(np.abs(told.fit.residual))) / 0.6745
         states = [told.starts, *(one.starts for one in self.known.values() if one is not None and one is not told)]
         losses = np.stack([_losses(_residuals(model, constants, one, self.kept), scale) for one in states])
-        if (best := losses.argmin(0)).any():
-            start = np.stack(states)[best, np.arange(len(best))]
+        if losses.min(0).sum() < (1 - self.slow) * losses[0].sum():
+            start = np.stack(states)[losses.argmin(0), np.arange(losses.shape[1])]
             trial = self._fit(family, constants, replace(self.kept, start=start), loose=1.0)
             if trial is not None and trial.fit.misfit.sum() < told.fit.misfit.sum():
                 self.known[formula] = told = trial
