@@ -13,11 +13,11 @@ from lib.selection import bootstrap, checks
 from lib.selection.announce import Prepared, announce, is_one_structure
 from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
-from lib.selection.choice import choose, relative_deviation
+from lib.selection.choice import choose, first_fits, relative_deviation, simple
 from lib.selection.description_length import description_length, of_structure
 from lib.selection.fitting import Family, Fit, deviations, fit, fit_in_place
 from lib.selection.law import read_law
-from lib.selection.moves import shorter
+from lib.selection.moves import is_defined, shorter
 from lib.selection.radial_forms import fit_forms
 from lib.selection.structure import Dictionary, Structure, every_term, search
 from lib.selection.terms import PairTerm
@@ -240,6 +240,31 @@ def test_a_small_term_inside_a_product_is_dropped():
     assert sorted(best.fit.constants) == pytest.approx([-2.0, 1.5, 1.98], rel=0.01)
     without = Candidate(law("1.5*m2 - 2.0*r + 1.98"), "no product")
     assert choose([without], found)[0][0].length == pytest.approx(best.length, abs=0.1)
+
+
+def test_a_factor_that_the_data_hold_for_one_is_dropped():
+    found = evidence(law("-2.0/(r + 0.1)"), motion(), 0.01)
+    steep = Candidate(law("-2.0*tanh(3000.0*r + 40.0)/(r + 0.1)"), "with a factor that is one")
+    best = choose([steep], found)[0][0]
+    assert not best.law.radial.has(sympy.tanh)
+    assert sorted(best.fit.constants) == pytest.approx([-2.0, 0.1], rel=0.02)
+
+
+def test_a_wave_has_no_limit():
+    wave = law("sin(2.0e9*r)")
+    found = evidence(law("-2.0*r + 1.98"), motion(), 0.01)
+    fitted = fit_in_place(wave, found, relative_deviation(found), 1)
+    assert [one for one in shorter(fitted) if not is_defined(one)]
+
+
+def test_the_simplest_laws_are_offered_to_measured_positions():
+    found = evidence(law("-2.0/(r + 0.1)"), motion(), 0.01)
+    tried = first_fits(
+        [Candidate(law(text), text) for text in ("-1.0/r", "-1.0*r", "-1.0*r**(-0.7)", "-r + r**2 + 0.1*r**3")], found
+    )
+    offered = simple(tried)
+    assert {one.source for one in offered} == {"-1.0/r", "-1.0*r**(-0.7)"}
+    assert len(offered) == 6 and sum(bool(one.law.radial.atoms(sympy.Add)) for one in offered) == 4
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,19 @@ from lib.selection.choice import Scored
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Fit, fit
-from lib.selection.followed import Followed
+from lib.selection.followed import DECIDES, Followed
+from lib.selection.law import Law
 from lib.selection.moves import is_defined, joined, shorter, softened
 
 log = logging.getLogger(__name__)
 
+_Named = tuple[Scored, Law]
+"""A law with its constants, and where it comes from."""
+
 CHANGED = 3
 """Laws, best first, that are softened and made shorter."""
+NEAR = 4
+"""Times so many are segments shorter on which constants are fitted first."""
 KEPT = 8
 """Laws that are fitted again on the segments that the best of them follows."""
 BEHIND = 1000.0
@@ -95,22 +101,20 @@ class ByPositions:
 
     def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
         """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
-        some = (Compared.of(one.law, tracks, self.ties, length) for one in offered)
-        compared = next((one for one in some if one is not None), None)
         laws = [(one, one.law) for one in offered]
+        laws = (nearer := self._nearer(laws, tracks, max(length // NEAR, SHORTEST))) or laws
+        compared = self._compared(laws, tracks, length)
         # once more, where the best goes through close encounters as the bodies did
         for _ in range(2):
-            if compared is None:
+            fitted = [] if compared is None else _fitted(laws, compared)
+            if not fitted:
                 return []
-            followed = [(one, law) for one, law in laws if compared.fit(law) is not None]
-            if not followed:
-                return []
-            fitted = sorted([(one, compared.again(law)) for one, law in followed], key=_misfit)
             laws = [(one, shot.law) for one, shot in fitted[:KEPT]]
             first, compared = compared, compared.followed(laws[0][1])
         compared = first
-        fitted += _softer(fitted, compared)
-        free = compared.fit(replace(offered[0].law, radial=sympy.S.Zero, transverse=sympy.S.Zero, single=()))
+        if not nearer:
+            fitted += _softer(fitted, compared)
+        free = _without_force(compared, laws[0][1])
         left = _Left(min(_scale(shot) for _, shot in fitted), free)
         known = {scored.text: scored for one, shot in fitted for scored in [left.scored(one, shot)]}
         ordered = sorted(known.values(), key=lambda each: each.length)
@@ -118,6 +122,25 @@ class ByPositions:
             shortest = _shortened(one, compared, left)
             known[shortest.text] = shortest
         return sorted(known.values(), key=lambda each: each.length)
+
+    def _compared(self, laws: list[_Named], tracks: Tracks, length: int, part: float = 1.0) -> Compared | None:
+        """Segments of so many times, or a part of them, that the first of the laws follows which follows any."""
+        some = (Compared.of(law, tracks, self.ties, length, part) for _, law in laws)
+        return next((one for one in some if one is not None), None)
+
+    def _nearer(self, laws: list[_Named], tracks: Tracks, length: int) -> list[_Named]:
+        """The laws, and the best of them softened, with constants of short segments, in which none goes astray; best first.
+
+        None where segments as short as that do not tell laws apart.
+        """
+        compared = self._compared(laws, tracks, length, 1 / NEAR)
+        fitted = [] if compared is None else _fitted(laws, compared)
+        if not fitted:
+            return []
+        free = _without_force(compared, fitted[0][1].law)
+        if free is not None and free.misfit.sum() < DECIDES * _misfit(fitted[0]):
+            return []
+        return [(one, shot.law) for one, shot in sorted(fitted + _softer(fitted, compared), key=_misfit)]
 
 
 @dataclass(frozen=True)
@@ -157,11 +180,21 @@ def _scale(shot: Fit) -> float:
     return max(float(np.median(np.abs(shot.residual))) / 0.6745, 0.1)
 
 
+def _without_force(compared: Compared, law: Law) -> Fit | None:
+    """Straight lines, each body alone."""
+    return compared.fit(replace(law, radial=sympy.S.Zero, transverse=sympy.S.Zero, single=()))
+
+
+def _fitted(laws: list[_Named], compared: Compared) -> list[tuple[Scored, Fit]]:
+    """The laws that can be followed, fitted, best first."""
+    followed = [(one, law) for one, law in laws if compared.fit(law) is not None]
+    return sorted([(one, compared.again(law)) for one, law in followed], key=_misfit)
+
+
 def _softer(fitted: list[tuple[Scored, Fit]], compared: Compared) -> list[tuple[Scored, Fit]]:
     """The best laws with their distance softened: averages over windows hardly see the closest encounters."""
     best = sorted(fitted, key=_misfit)[:CHANGED]
-    laws = ((one, law) for one, shot in best for law in softened(shot) if is_defined(law))
-    return [(one, compared.again(law)) for one, law in laws if compared.fit(law) is not None]
+    return _fitted([(one, law) for one, shot in best for law in softened(shot) if is_defined(law)], compared)
 
 
 def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:

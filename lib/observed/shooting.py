@@ -44,9 +44,9 @@ WORK = 2e6
 FEWEST = 16
 HOPELESS = 30.0
 """Times the median residual of the best law so far: a law that leaves more is not followed to its minimum."""
-STEPS = (1, 2, 4, 8)
+STEPS = (1, 2, 4, 8, 16)
 """Steps of the integrator between two measured times."""
-ACCURACY = 0.1
+ACCURACY = 0.02
 """Errors of the integrator, in parts of the noise; segments that are not followed that well are left out."""
 LEAST_NOISE = 1e-7
 """In parts of the spread: exact data are not followed more closely."""
@@ -474,7 +474,7 @@ class Tracks:
             None if ties is None else tuple(map(tuple, ties.tolist())),
         )
 
-    def segments(self, length: int, parameters: int, seed: int) -> _Segments | None:
+    def segments(self, length: int, parameters: float, seed: int) -> _Segments | None:
         """Segments of so many times, or a random part of them; None if there are none."""
         found = _segments(self.recording, self.order, self.noises, self.ways, self.rates, length, self.names)
         return None if found is None else _affordable(found, parameters, seed)
@@ -564,9 +564,10 @@ class Compared:
     """Part of the loss by which each iteration must lower it."""
 
     @classmethod
-    def of(cls, law: Law, tracks: Tracks, ties: np.ndarray | None, length: int, seed: int = 0) -> Compared | None:
-        """Segments of so many times at most that a law follows closely; None if that is less than half of them."""
-        segments = tracks.segments(length, PARAMETERS, seed)
+    def of(cls, law: Law, tracks: Tracks, ties: np.ndarray | None, length: int, part: float = 1.0) -> Compared | None:
+        """Segments of so many times at most that a law follows closely, or so large a part of as many as can be afforded; None
+        if it follows less than half of them."""
+        segments = tracks.segments(length, PARAMETERS / part, 0)
         return None if segments is None else cls(tracks, segments, ties).followed(law)
 
     def followed(self, law: Law) -> Compared | None:
@@ -644,7 +645,7 @@ def _noise(recording: Recording, quantity: str) -> float:
     return float(np.fmax(found, LEAST_NOISE * spread))
 
 
-def _affordable(segments: _Segments, parameters: int, seed: int) -> _Segments:
+def _affordable(segments: _Segments, parameters: float, seed: int) -> _Segments:
     """All segments, or a random part of them."""
     count, times = segments.time.shape
     n = segments.active.shape[1]

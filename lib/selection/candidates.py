@@ -15,7 +15,9 @@ from lib.selection.structure import Dictionary, Profile, Structure, profiles, re
 from lib.selection.terms import RADIAL, SingleTerm
 
 FORMS_EACH = 9
-"""Radial forms that are tried for each pair term."""
+"""Radial forms that are tried for each pair term, besides ..."""
+SIMPLEST = "power, whole exponents"
+"""... this one."""
 CLOSEST = 0.4
 """Part of a profile's points that are left out at the near end; half of them are even in the logarithm of the distance."""
 FLOOR = 3e-3
@@ -85,7 +87,8 @@ def _forms(profile: Profile, inside: np.ndarray | None = None) -> list[Fitted]:
     for beyond in (profile.r > np.quantile(profile.r[part], CLOSEST), np.ones(len(profile.r), bool)):
         r, value, error = (column[part & beyond] for column in (profile.r, profile.value, profile.standard_error))
         floor = FLOOR * np.abs(value) + 0.1 * FLOOR * np.median(np.abs(profile.value)) + 1e-300
-        for one in fit_forms(r, value, np.hypot(error, floor), r.min(), r.max())[:FORMS_EACH]:
+        forms = fit_forms(r, value, np.hypot(error, floor), r.min(), r.max())
+        for one in [*forms[:FORMS_EACH], *(form for form in forms if form.name == SIMPLEST)]:
             found.setdefault(one.name, one)
     return list(found.values())
 

@@ -19,7 +19,7 @@ ERRORS = 4.0
 EQUAL = 1e-3
 """Constants are tried as one if they differ by this part of them, or by `ERRORS` standard errors."""
 BOUNDLESS = 1e9
-"""Size of a constant that may as well have no bound."""
+"""Size of a constant that may as well have no bound, as one may that changes nothing."""
 SPLIT = 1e-9
 """Part of themselves by which constants differ that were one."""
 WEAK = 6.0
@@ -52,6 +52,8 @@ def shorter(fit: Fit) -> Iterator[Law]:
     family = fit.family
     known = {s: sympy.Float(v) for s, v in zip(family.symbols, fit.constants, strict=True)}
     error = np.sqrt(np.maximum(np.diag(fit.covariance), 0))
+    # what changes nothing has no error either
+    error[(np.diag(fit.information) == 0) & ~family.thresholds] = np.inf
     powers = exponents(family)
     with np.errstate(all="ignore"):
         doubt = np.nan_to_num(error / np.abs(fit.constants), nan=np.inf)
@@ -62,7 +64,7 @@ def shorter(fit: Fit) -> Iterator[Law]:
             if abs(value - float(whole)) <= max(NEAR_WHOLE, ERRORS * error[k]) and abs(whole) <= 20:
                 yield rebuilt(family, known | {symbol: whole})
             continue
-        if abs(value) > BOUNDLESS:
+        if abs(value) > BOUNDLESS or np.isinf(error[k]):
             yield _at_infinity(family, known, symbol, value)
         # also one without bound, of a term that vanishes whatever its size
         if abs(value) <= WEAK * error[k] or not np.isfinite(error[k]):
@@ -155,4 +157,4 @@ def freed(fit: Fit) -> Iterator[Law]:
 def is_defined(law: Law) -> bool:
     """Whether no constant has made a form infinite or undefined."""
     forms = (law.radial, law.transverse, *law.single)
-    return not any(form.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I) for form in forms)
+    return not any(form.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I, sympy.AccumBounds) for form in forms)
