@@ -34,7 +34,7 @@ CHANGED = 3
 NEAR = 4
 """Times so many are segments shorter on which constants are fitted first."""
 KEPT = 8
-"""Laws that are fitted again on the segments that the best of them follows."""
+"""Laws, best first, that are fitted again: on longer segments, and on those that the best of them follows."""
 BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
@@ -140,7 +140,7 @@ class ByPositions:
         free = _without_force(compared, fitted[0][1].law)
         if free is not None and free.misfit.sum() < DECIDES * _misfit(fitted[0]):
             return []
-        return [(one, shot.law) for one, shot in sorted(fitted + _softer(fitted, compared), key=_misfit)]
+        return [(one, shot.law) for one, shot in sorted(fitted + _softer(fitted, compared), key=_misfit)[:KEPT]]
 
 
 @dataclass(frozen=True)
