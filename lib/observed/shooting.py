@@ -54,7 +54,8 @@ OUTLIER = 4.0
 """Residuals of so many standard deviations count half (Cauchy's loss)."""
 LOOSE = 100.0
 """Times `OUTLIER` in the first iteration, a quarter of it in each further one."""
-ITERATIONS = 40
+ITERATIONS, AGAIN = 40, 10
+"""Of a fit, and of one from other states, where constants are nearly right."""
 CONVERGED = 0.02
 """Standard errors by which an iteration moves the constants at last."""
 SLOW = 1e-3
@@ -605,17 +606,17 @@ class Compared:
         losses = np.stack([_losses(_residuals(model, constants, one, self.kept), scale) for one in states])
         if losses.min(0).sum() < (1 - self.slow) * losses[0].sum():
             start = np.stack(states)[losses.argmin(0), np.arange(losses.shape[1])]
-            trial = self._fit(family, constants, replace(self.kept, start=start), loose=1.0)
+            trial = self._fit(family, constants, replace(self.kept, start=start), again=True)
             if trial is not None and trial.fit.misfit.sum() < told.fit.misfit.sum():
                 self.known[formula] = told = trial
         return told.fit
 
-    def _fit(self, family: Family, constants: np.ndarray, segments: _Segments, loose: float = LOOSE) -> _Told | None:
+    def _fit(self, family: Family, constants: np.ndarray, segments: _Segments, again: bool = False) -> _Told | None:
         model = self.tracks.model(family, [], self.ties)
         if not np.isfinite(_residuals(model, constants, segments.start, segments)).all():
             return None
         best = min((np.median(np.abs(one.fit.residual)) for one in self.known.values() if one is not None), default=np.inf)
-        fitted = _fit(model, constants, ~family.thresholds, segments, HOPELESS * float(best), self.slow, loose)
+        fitted = _fit(model, constants, ~family.thresholds, segments, HOPELESS * float(best), self.slow, again)
         if not np.isfinite(fitted.covariance).all():
             return None
         residual, slopes = _reduced(model, fitted, segments)
@@ -673,10 +674,10 @@ def _fit(
     segments: _Segments,
     worst: float = np.inf,
     slow: float = 0.0,
-    loosest: float = LOOSE,
+    again: bool = False,
 ) -> _Fitted:
     """Gauss, Newton, Levenberg and Marquardt's method; ended where the residuals' scale stays above `worst`, or where an
-    iteration lowers the loss by less than the part `slow` of it. Outliers begin at `loosest` times their size."""
+    iteration lowers the loss by less than the part `slow` of it. `again`: constants and states are nearly right."""
     starts, count = segments.start, len(parameters)
     seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
     unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())
@@ -687,9 +688,9 @@ def _fit(
 
     now = _residuals(model, parameters, starts, segments)
     damping, converged = 1e-3, False
-    for iteration in range(ITERATIONS):
+    for iteration in range(AGAIN if again else ITERATIONS):
         # outliers count in full at first: a state guessed from one would else be held for right, and the rest for outliers
-        loose = max(loosest / 4**iteration, 1.0)
+        loose = 1.0 if again else max(LOOSE / 4**iteration, 1.0)
         if loose == 1 and scale_of(now) > worst:
             break
         scale = loose * scale_of(now)
