@@ -23,7 +23,7 @@ def orthogonalized(matrices: Tensor, coefficients: tuple[float, float, float], s
     """Matrices [matrices, rows, columns] with singular values brought near one, by Newton-Schulz steps of fifth order."""
     a, b, c = coefficients
     tall = matrices.shape[-2] > matrices.shape[-1]
-    # laid out anew: for outputs that lie across, PyTorch has bfloat16 products of one element after the other
+    # laid out anew: PyTorch may have no fast bfloat16 product for outputs that lie across
     x = matrices.mT.contiguous() if tall else matrices
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=eps)
     # kept from step to step: fresh memory would be far from the processor

@@ -129,7 +129,7 @@ class ByPositions:
         return next((one for one in some if one is not None), None)
 
     def _nearer(self, laws: list[_Named], tracks: Tracks, length: int) -> list[_Named]:
-        """The laws, and the best of them softened, with constants of short segments, in which none goes astray; best first.
+        """The laws, and the best of them softened, with constants of short segments, in which fewer go astray; best first.
 
         None where segments as short as that do not tell laws apart.
         """
