@@ -59,7 +59,7 @@ def test_a_factor_that_edge_and_node_undo_is_taken_out(evidence):
     fitted = fit(halo_choice.HaloFamily(redundant), evidence, np.full(len(evidence.target), 0.1))
     found = halo_choice.scaled(fitted, evidence, np.full(len(evidence.target), 0.1))
     assert len(fitted.constants) - len(found.constants) == 2
-    predicted = [one.family.predict(evidence, one.constants)[0] for one in (fitted, found)]
+    predicted = [one.family.value(evidence, one.constants) for one in (fitted, found)]
     np.testing.assert_allclose(*predicted, rtol=1e-4)
 
 

@@ -17,7 +17,7 @@ from lib.selection.choice import choose, first_fits, relative_deviation, simple
 from lib.selection.description_length import description_length, of_structure
 from lib.selection.fitting import Family, Fit, deviations, fit, fit_in_place
 from lib.selection.law import read_law
-from lib.selection.moves import is_defined, shorter
+from lib.selection.moves import exponents, is_defined, shorter
 from lib.selection.radial_forms import fit_forms
 from lib.selection.structure import Dictionary, Structure, every_term, search
 from lib.selection.terms import PairTerm
@@ -185,7 +185,7 @@ def test_slopes_of_a_family_are_derivatives():
     for k, value in enumerate(family.start):
         moved = family.start.copy()
         moved[k] += 1e-6 * abs(value)
-        difference = (family.predict(found, moved)[0] - family.predict(found, family.start)[0]) / (moved[k] - value)
+        difference = (family.value(found, moved) - family.value(found, family.start)) / (moved[k] - value)
         np.testing.assert_allclose(slopes[..., k], difference, rtol=1e-3, atol=1e-5 * np.abs(difference).max())
 
 
@@ -265,6 +265,7 @@ def test_the_simplest_laws_are_offered_to_measured_positions():
     offered = simple(tried)
     assert {one.source for one in offered} == {"-1.0/r", "-1.0*r**(-0.7)"}
     assert len(offered) == 6 and sum(bool(one.law.radial.atoms(sympy.Add)) for one in offered) == 4
+    assert all(len(exponents(Family(one.law))) == 1 for one in offered)
 
 
 @pytest.mark.parametrize(

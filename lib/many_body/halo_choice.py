@@ -215,7 +215,7 @@ def scaled(found: Fit, evidence: Densities, deviation: np.ndarray) -> Fit:
         weight[own] = size
         k = int((part * weight).argmax())  # not a constant that hardly matters: it may have to go
         moved = found.constants * np.exp(-np.log(np.abs(found.constants[k])) / direction[k] * direction)
-        before, after = (found.family.predict(evidence, one)[0] for one in (found.constants, moved))
+        before, after = (found.family.value(evidence, one) for one in (found.constants, moved))
         if not np.abs(after - before).max() < UNCHANGED * evidence.typical:
             break
         values = {s: sympy.Float(v) for s, v in zip(found.family.symbols, moved, strict=True)}
@@ -256,7 +256,7 @@ def shortened(scored: Scored, evidence: Densities, deviation: np.ndarray) -> Sco
 
 def noise(best: Fit, evidence: Densities) -> np.ndarray:
     """[halos], standard deviations of the noise, as the best formula leaves it."""
-    prediction, _ = best.family.predict(evidence, best.constants)
+    prediction = best.family.value(evidence, best.constants)
     return deviations(evidence, evidence.target - prediction, prediction)
 
 
@@ -314,7 +314,7 @@ def verdict(
     errors = bootstrap.standard_errors(best.fit)
     values = [short_to(value, error) for value, error in zip(best.fit.constants, errors, strict=True)]
     true = unseen.target[:, 0]
-    predicted = best.fit.family.predict(unseen, best.fit.constants)[0][:, 0]
+    predicted = best.fit.family.value(unseen, best.fit.constants)[:, 0]
     error = {"formula": relative_error(predicted, true), "network": relative_error(by_network, true)}
     reason = None
     if not error["formula"] <= EXPLAINS:

@@ -60,7 +60,7 @@ def held_out(discovery: Discovery) -> HeldOut:
     inside, outside = evidence.take(~chosen), evidence.take(chosen)
     found = fit(discovery.announcement.law, inside, relative_deviation(inside))
     found = fit(found.law, inside, noise(found, inside))
-    known, _ = found.family.predict(inside, found.constants)
+    known = found.family.value(inside, found.constants)
     prediction, slopes = found.family.predict(outside, found.constants)
     scale = deviations(inside, inside.target - known, known) / inside.spread
     size = np.linalg.norm(known, axis=1)

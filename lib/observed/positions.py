@@ -14,8 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import sympy
 
+from lib.observed.compared import Compared
 from lib.observed.recording import Recording
-from lib.observed.shooting import ASTRAY, SHORTEST, Compared, Tracks
+from lib.observed.segments import SHORTEST
+from lib.observed.shooting import ASTRAY
+from lib.observed.tracks import Tracks
 from lib.selection.choice import Scored
 from lib.selection.description_length import description_length
 from lib.selection.evidence import Evidence
@@ -33,8 +36,10 @@ CHANGED = 3
 """Laws, best first, that are softened and made shorter."""
 NEAR = 4
 """Times so many are segments shorter on which constants are fitted first."""
-KEPT = 8
+KEPT = 5
 """Laws, best first, that are fitted again: on longer segments, and on those that the best of them follows."""
+CLOSER = 4
+"""Times at most that laws are fitted: once more where steps and states are right, and while one goes astray somewhere."""
 BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
@@ -62,7 +67,7 @@ class ByPositions:
         its own way.
         """
         tracks = Tracks.of(self.recording, self.order, self.scalars)
-        ranked, length = self._followed(found, tracks)
+        ranked, length, compared = self._followed(found, tracks)
         if not ranked:
             log.info("no formula can be followed through the integrator: chosen by averages over windows alone")
             return []
@@ -70,58 +75,56 @@ class ByPositions:
         if not best.decides:
             log.info("straight lines have %.1f times the loss of the best law: chosen by averages", best.lost)
             return []
-        longer = tracks.lengths[1:] if length == tracks.lengths[0] else ()
-        for own in () if best.strays else (length, *longer):
-            log.info("their constants, in segments of %d times", own)
-            ranked = self._precise(ranked, tracks, own)
+        if not best.strays:
+            ranked = self._precise(ranked, compared)
+            for longer in tracks.lengths[1:] if length == tracks.lengths[0] else ():
+                log.info("their constants, in segments of %d times", longer)
+                _, compared = _settled(
+                    [(ranked[0], ranked[0].law)], self._compared([(ranked[0], ranked[0].law)], tracks, longer)
+                )
+                ranked = self._precise(ranked, compared)
         return [replace(one, fit=fit(one.law, evidence, deviation)) for one in ranked]
 
-    def _followed(self, found: list[Scored], tracks: Tracks) -> tuple[list[Scored], int]:
+    def _followed(self, found: list[Scored], tracks: Tracks) -> tuple[list[Scored], int, Compared | None]:
         """The laws on the longest segments that the best of them follows, and their measured times; none if it follows none."""
-        ranked, length, tried = [], tracks.lengths[0], tracks.lengths[0]
+        ranked, length, tried, compared = [], tracks.lengths[0], tracks.lengths[0], None
         while tried >= SHORTEST:
             log.info("laws on measured positions, in segments of %d times", tried)
-            again = self._ranked([*ranked[:FINAL], *found], tracks, tried)
+            again, shorter = self._ranked([*ranked[:FINAL], *found], tracks, tried)
             if not again or (ranked and not again[0].shot.decides):
                 break
-            ranked, length, tried = again, tried, tried // 2
+            ranked, length, tried, compared = again, tried, tried // 2, shorter
             if not ranked[0].shot.strays:
                 break
-        return ranked, length
+        return ranked, length, compared
 
-    def _precise(self, ranked: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
-        """The first laws with constants fitted to the end on segments of this length, where these leave the same noise."""
-        compared = Compared.of(ranked[0].law, tracks, self.ties, length)
-        if compared is None:
+    def _precise(self, ranked: list[Scored], compared: Compared | None) -> list[Scored]:
+        """The first laws with constants fitted to the end, where these segments leave the same noise."""
+        closer = None if compared is None else compared.closer(ranked[0].told, np.zeros(len(compared.kept.time), bool))
+        if closer is None:
             return ranked
-        compared.fit(ranked[0].law)
-        compared = replace(compared.followed(ranked[0].law) or compared, known={}, slow=0.0)
-        close = [one.length < ranked[0].length + CLOSE and compared.fit(one.law) is not None for one in ranked]
-        return [_with_precise(one, compared.again(one.law)) if near else one for one, near in zip(ranked, close, strict=True)]
+        closer = replace(closer, slow=0.0)
+        close = [one.length < ranked[0].length + CLOSE and closer.fit(one.law) is not None for one in ranked]
+        return [_with_precise(one, closer.again(one.law)) if near else one for one, near in zip(ranked, close, strict=True)]
 
-    def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> list[Scored]:
-        """Laws by description length on segments of so many times that the first of them follows; none if it does not."""
+    def _ranked(self, offered: list[Scored], tracks: Tracks, length: int) -> tuple[list[Scored], Compared | None]:
+        """Laws by description length on segments of so many times that the first of them follows, and these; none if it does
+        not."""
         laws = [(one, one.law) for one in offered]
         laws = (nearer := self._nearer(laws, tracks, max(length // NEAR, SHORTEST))) or laws
-        compared = self._compared(laws, tracks, length)
-        # once more, where the best goes through close encounters as the bodies did
-        for _ in range(2):
-            fitted = [] if compared is None else _fitted(laws, compared)
-            if not fitted:
-                return []
-            laws = [(one, shot.law) for one, shot in fitted[:KEPT]]
-            first, compared = compared, compared.followed(laws[0][1])
-        compared = first
+        fitted, compared = _settled(laws, self._compared(laws, tracks, length))
+        if not fitted:
+            return [], None
         if not nearer:
             fitted += _softer(fitted, compared)
-        free = _without_force(compared, laws[0][1])
+        free = _without_force(compared, fitted[0][1].law)
         left = _Left(min(_scale(shot) for _, shot in fitted), free)
         known = {scored.text: scored for one, shot in fitted for scored in [left.scored(one, shot)]}
         ordered = sorted(known.values(), key=lambda each: each.length)
         for one in [each for each in ordered[:CHANGED] if each.length < ordered[0].length + BEHIND]:
             shortest = _shortened(one, compared, left)
             known[shortest.text] = shortest
-        return sorted(known.values(), key=lambda each: each.length)
+        return sorted(known.values(), key=lambda each: each.length), compared
 
     def _compared(self, laws: list[_Named], tracks: Tracks, length: int, part: float = 1.0) -> Compared | None:
         """Segments of so many times, or a part of them, that the first of the laws follows which follows any."""
@@ -189,6 +192,25 @@ def _fitted(laws: list[_Named], compared: Compared) -> list[tuple[Scored, Fit]]:
     """The laws that can be followed, fitted, best first."""
     followed = [(one, law) for one, law in laws if compared.fit(law) is not None]
     return sorted([(one, compared.again(law)) for one, law in followed], key=_misfit)
+
+
+def _settled(laws: list[_Named], compared: Compared | None) -> tuple[list[tuple[Scored, Fit]], Compared | None]:
+    """The laws fitted, best first, and the segments: halved where a law went astray, so long as that helps. Nothing where none
+    can be followed."""
+    fitted, settled = [], None
+    for times in range(CLOSER):
+        if compared is None:
+            break
+        settled, fitted = compared, _fitted(laws, compared)
+        if not fitted:
+            return [], None
+        laws = [(one, shot.law) for one, shot in fitted[:KEPT]]
+        first = [shot for _, shot in fitted[:CHANGED]]
+        halved = settled.astray(first)
+        if times and not halved.any():
+            break
+        compared = settled.closer(first[0], halved)
+    return fitted, settled
 
 
 def _softer(fitted: list[tuple[Scored, Fit]], compared: Compared) -> list[tuple[Scored, Fit]]:

@@ -84,7 +84,7 @@ def _joint(
             moved = values.copy()
             moved[body] += size
             other = with_learned(evidence, replace(learned, properties={**learned.properties, name: moved}))
-            columns.append(((family.predict(other, constants)[0] - value) / size)[..., None])
+            columns.append(((family.value(other, constants) - value) / size)[..., None])
     jacobian = np.concatenate(columns, axis=-1) / deviation[:, None, None]
     residual = (evidence.target - value) / deviation[:, None]
     weight = robust_weight(residual)

@@ -12,7 +12,7 @@ from lib.distillation.digits import short
 from lib.selection import bootstrap, candidates, checks, hypotheses
 from lib.selection.breaks import find_break
 from lib.selection.candidates import Candidate
-from lib.selection.choice import Scored, again, first_fits, improved, noise, score, shortened, simple
+from lib.selection.choice import BEHIND, Scored, again, first_fits, improved, noise, score, shortened, simple
 from lib.selection.evidence import Evidence
 from lib.selection.fitting import Family, Fit, fit
 from lib.selection.law import Announcement, Constant, Law
@@ -27,6 +27,8 @@ WORSE = 1.5
 """... if their held-out error is at most so many times the least."""
 FINAL = 6
 """Formulas that are compared on all data."""
+FEWEST = 3
+"""Formulas that are offered to measured positions at least, and all that are not further behind than others are shortened."""
 JUMPS = 0.05
 """Held-out error of smooth splines, relative to no law at all, above which a jump is looked for."""
 TIE = 7.0
@@ -98,22 +100,26 @@ def announce(
     part = evidence.sample(FORM_EDGES, 1)
     fitted = first_fits(list(offered), part)
     first, _ = improved(fitted, part)
-    found, deviation, large = finals(first, evidence)
+    large = evidence.sample(FINAL_EDGES, 2)
+    found, deviation = finals(first, large)
+    decided = []
     if recheck is not None and found[0].law.has_pairs:
         # averages carry errors that are no noise, which longer formulas follow
-        found = recheck([*found, *score(simple(fitted), large, deviation)], large, deviation) or found
-    return verdict(found, large, deviation, prepared, network_error)
+        near = [one for k, one in enumerate(found) if k < FEWEST or one.length < found[0].length + BEHIND]
+        decided = recheck([*near, *score(simple(fitted), large, deviation)], large, deviation)
+    if not decided:
+        shorter = [shortened(one, large, deviation) if one.length < found[0].length + BEHIND else one for one in found]
+        found = score(again(shorter), large, deviation)
+        deviation = noise(found[0].fit, large)
+    return verdict(decided or found, large, deviation, prepared, network_error)
 
 
-def finals(first: list[Scored], evidence: Evidence) -> tuple[list[Scored], np.ndarray, Evidence]:
-    """The first few laws fitted to all data, on the noise that the best of them leaves, those with poles left out."""
-    large = evidence.sample(FINAL_EDGES, 2)
-    good = [one for one in first if not checks.has_pole(one.law, large)][:FINAL] or first[:1]
-    deviation = noise(score(again(good[:1]), large, np.ones(len(large.target)) * large.typical)[0].fit, large)
-    found = score(again(good), large, deviation)
-    deviation = noise(found[0].fit, large)
-    found = score([Candidate(shortened(one, large, deviation).law, one.source) for one in found], large, deviation)
-    return found, noise(found[0].fit, large), large
+def finals(first: list[Scored], evidence: Evidence) -> tuple[list[Scored], np.ndarray]:
+    """The first few laws fitted to all data, those with poles left out, and the noise [rows] that the best of them leaves."""
+    good = [one for one in first if not checks.has_pole(one.law, evidence)][:FINAL] or first[:1]
+    deviation = noise(score(again(good[:1]), evidence, np.ones(len(evidence.target)) * evidence.typical)[0].fit, evidence)
+    found = score(again(good), evidence, deviation)
+    return found, noise(found[0].fit, evidence)
 
 
 def verdict(
@@ -135,7 +141,7 @@ def verdict(
     values, errors = bootstrap.constants(best.precise, best.fit, evidence, deviation)
     law, constants = presented(best.precise.family.with_constants(values), errors)
     left = checks.residuals(best.fit, evidence, list(dictionary.terms))
-    prediction, _ = best.fit.family.predict(evidence, best.fit.constants)
+    prediction = best.fit.family.value(evidence, best.fit.constants)
     weight = 1 / (evidence.typical + np.linalg.norm(evidence.target, axis=1))[:, None]
     error = float(np.sqrt((((evidence.target - prediction) * weight) ** 2).sum() / ((evidence.target * weight) ** 2).sum()))
     reason = reason_against(best, ties, left, error, structure.error, network_error)

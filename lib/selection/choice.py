@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import sympy
 
 from lib.distillation.simplification import rounded
 from lib.selection.candidates import Candidate
@@ -15,7 +16,8 @@ from lib.selection.evidence import Evidence
 from lib.selection.fitting import EVALUATIONS, Fit, deviations, fit, fit_in_place
 from lib.selection.followed import Followed
 from lib.selection.law import Law
-from lib.selection.moves import is_defined, joined, multiplied_out, shorter, softened
+from lib.selection.moves import is_defined, joined, multiplied_out, of_free_powers, shorter, softened
+from lib.selection.radial_forms import R
 
 KEPT = 8
 """Candidates that are looked at again after the first fit."""
@@ -83,7 +85,7 @@ def score(
 
 def noise(best: Fit, evidence: Evidence) -> np.ndarray:
     """[rows], standard deviations of a component's noise, as the best law leaves it."""
-    prediction, _ = best.family.predict(evidence, best.constants)
+    prediction = best.family.value(evidence, best.constants)
     return deviations(evidence, evidence.target - prediction, prediction)
 
 
@@ -116,7 +118,7 @@ def _after_changes(scored: Scored, evidence: Evidence, deviation: np.ndarray) ->
     return scored
 
 
-def again(found: list[Scored]) -> list[Candidate]:
+def again(found: Iterable[Scored]) -> list[Candidate]:
     """The scored laws as candidates, from their constants."""
     return [Candidate(one.law, one.source) for one in found]
 
@@ -127,13 +129,23 @@ def first_fits(candidates: list[Candidate], evidence: Evidence) -> list[Scored]:
 
 
 def simple(fitted: list[Scored]) -> list[Candidate]:
-    """Of each number of constants up to `SIMPLE` the law that fits best, as it is and softened."""
+    """Of each number of constants up to `SIMPLE` the law that fits best, with free powers, as it is and softened; one by the
+    same properties of bodies as the first law, if there is one.
+
+    Averages over windows that hold close encounters may be wrong by a whole power.
+    """
     found = []
     for count in range(1, SIMPLE + 1):
-        alike = [one for one in fitted if len(one.fit.constants) == count]
-        for one in sorted(alike, key=lambda one: one.fit.misfit.sum())[:1]:
-            found += [Candidate(law, one.source) for law in (one.law, *softened(one.fit))]
+        few = [one for one in fitted if len(one.fit.constants) == count]
+        alike = [one for one in few if _properties(one.law) == _properties(fitted[0].law)]
+        for one in sorted(alike or few, key=lambda one: one.fit.misfit.sum())[:1]:
+            found += [Candidate(of_free_powers(law), one.source) for law in (one.law, *softened(one.fit))]
     return found
+
+
+def _properties(law: Law) -> list[set[sympy.Basic]]:
+    """What the law says that bodies act by, along the line between them and across it."""
+    return [form.free_symbols - {R} for form in (law.radial, law.transverse)]
 
 
 def choose(candidates: list[Candidate], evidence: Evidence) -> tuple[list[Scored], np.ndarray]:

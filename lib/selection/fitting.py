@@ -59,14 +59,16 @@ class Family:
         self.law = law
         self.forms, self.symbols, self.start = with_shared_constants([law.radial, law.transverse, *law.single])
         self.thresholds = in_conditions(self.forms, self.symbols)
-        self._functions: dict[tuple[int, tuple[str, ...]], tuple[object, list[int]]] = {}
+        self._functions: dict[tuple[int, tuple[str, ...], bool], tuple[object, list[int]]] = {}
 
-    def _values(self, form: int, columns: dict[str, np.ndarray], constants: np.ndarray) -> tuple[np.ndarray, list[int]]:
-        """Value and slopes [1 + some constants, ...] of one form, and the numbers of these constants."""
-        key = (form, tuple(columns))
+    def _values(
+        self, form: int, columns: dict[str, np.ndarray], constants: np.ndarray, sloped: bool
+    ) -> tuple[np.ndarray, list[int]]:
+        """Value and slopes [1 + some constants, ...] of one form, and the numbers of these constants; or its value alone."""
+        key = (form, tuple(columns), sloped)
         if key not in self._functions:
             expression = self.forms[form]
-            own = [k for k, symbol in enumerate(self.symbols) if expression.has(symbol) and not self.thresholds[k]]
+            own = [k for k, one in enumerate(self.symbols) if sloped and expression.has(one) and not self.thresholds[k]]
             # symbols are named, not real or positive: derivatives of powers must not ask
             slopes = [sympy.diff(expression, self.symbols[k]) for k in own]
             names = [*self.symbols, *(sympy.Symbol(name, real=True) for name in columns)]
@@ -78,24 +80,31 @@ class Family:
         shape = inputs[0].shape
         return np.stack([np.broadcast_to(np.asarray(one, float), shape) for one in found]), own
 
+    def value(self, evidence: Evidence, constants: np.ndarray) -> np.ndarray:
+        """Predicted targets [rows, dim]."""
+        return self._predicted(evidence, constants, sloped=False)[0]
+
     def predict(self, evidence: Evidence, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predicted targets [rows, dim] and their slopes [rows, dim, constants]."""
+        return self._predicted(evidence, constants, sloped=True)
+
+    def _predicted(self, evidence: Evidence, constants: np.ndarray, sloped: bool) -> tuple[np.ndarray, np.ndarray]:
         motion, law = evidence.motion, self.law
         edges, pairs = motion.edges, motion.pair_columns()
         share = 1 / motion.properties["mass"][edges.receiver] if law.divides_by_mass else np.ones(len(edges.r))
         rows, dim = evidence.target.shape
-        value, slopes = np.zeros((rows, dim)), np.zeros((rows, dim, len(constants)))
+        value, slopes = np.zeros((rows, dim)), np.zeros((rows, dim, len(constants) if sloped else 0))
         for form, along in ((0, edges.line), (1, edges.turned if law.dim == 2 else None)):
             if self.forms[form] == 0:
                 continue
-            found, own = self._values(form, pairs, constants)
+            found, own = self._values(form, pairs, constants, sloped)
             for axis in range(dim):
                 added = evidence.summed((found * (share * along[:, axis])).T)
                 value[:, axis] += added[:, 0]
                 slopes[:, axis, own] += added[:, 1:]
         for axis in range(len(self.forms) - 2):
             if self.forms[2 + axis] != 0:
-                found, own = self._values(2 + axis, motion.body_columns(), constants)
+                found, own = self._values(2 + axis, motion.body_columns(), constants, sloped)
                 added = evidence.average @ found.T
                 value[:, axis] += added[:, 0]
                 slopes[:, axis, own] += added[:, 1:]
@@ -197,7 +206,7 @@ def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: i
     tried: dict[float, float] = {}
 
     def misfit(at: float) -> float:
-        tried[at] = float(_with_constant(found, evidence, deviation, k, at).misfit.sum())
+        tried[at] = _misfit_with(found, evidence, deviation, k, at)
         return tried[at]
 
     grid = np.sort(found.constants[k] * np.linspace(1 - THRESHOLD_MOVES, 1 + THRESHOLD_MOVES, 11))
@@ -206,17 +215,21 @@ def _threshold_moved(found: Fit, evidence: Evidence, deviation: np.ndarray, k: i
     best = int(np.argmin([misfit(at) for at in (*grid, found.constants[k])][:-1]))
     ends = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
     minimize_scalar(misfit, bounds=ends, method="bounded", options={"maxiter": 30, "xatol": 1e-7 * abs(grid[best])})
-    constants = _with_constant(found, evidence, deviation, k, min(tried, key=tried.__getitem__)).constants
+    constants = _with_constant(found, k, min(tried, key=tried.__getitem__))
     return _descended(found.family, evidence, deviation, constants, evaluations)
 
 
-def _with_constant(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int, value: float) -> Fit:
-    """The fit with another value of one constant, the others as they are."""
+def _with_constant(found: Fit, k: int, value: float) -> np.ndarray:
+    """The fit's constants with another value of one."""
     constants = found.constants.copy()
     constants[k] = value
-    predicted, slopes = found.family.predict(evidence, constants)
-    residual = (evidence.target - predicted) / deviation[:, None]
-    return Fit(found.family, constants, residual, slopes / deviation[:, None, None], found.group)
+    return constants
+
+
+def _misfit_with(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int, value: float) -> float:
+    """What the fit's misfit is with another value of one constant, the others as they are."""
+    left = (evidence.target - found.family.value(evidence, _with_constant(found, k, value))) / deviation[:, None]
+    return float(0.5 * robust_square(left).sum())
 
 
 def threshold_range(found: Fit, evidence: Evidence, deviation: np.ndarray, k: int) -> tuple[float, float]:
@@ -227,7 +240,7 @@ def threshold_range(found: Fit, evidence: Evidence, deviation: np.ndarray, k: in
         inside, outside = 0.0, THRESHOLD_MOVES
         for _ in range(20):
             middle = (inside + outside) / 2
-            fits = _with_constant(found, evidence, deviation, k, value * (1 + side * middle)).misfit.sum() <= least
+            fits = _misfit_with(found, evidence, deviation, k, value * (1 + side * middle)) <= least
             inside, outside = (middle, outside) if fits else (inside, middle)
         ends.append(value * (1 + side * inside))
     return min(ends), max(ends)

@@ -143,15 +143,18 @@ def _with_distance(form: sympy.Basic, distance: sympy.Expr) -> sympy.Basic:
     return form.func(*(_with_distance(part, distance) for part in form.args)) if form.args else form
 
 
-def freed(fit: Fit) -> Iterator[Law]:
-    """Laws with one exponent of a property or of the distance made free."""
-    law = fit.law
-    for where in ("radial", "transverse"):
-        form = getattr(law, where)
-        for power in form.atoms(sympy.Pow) | {s for s in form.free_symbols if str(s).startswith("m")}:
-            base, exponent = power.as_base_exp()
-            if base.is_Symbol and exponent.is_Rational and base != R:
-                yield replace(law, **{where: form.xreplace({power: base ** sympy.Float(float(exponent))})})
+def of_free_powers(law: Law) -> Law:
+    """The law with each power of a distance made free, to start from where it is."""
+    return replace(law, radial=_of_free_powers(law.radial), transverse=_of_free_powers(law.transverse))
+
+
+def _of_free_powers(form: sympy.Basic) -> sympy.Basic:
+    base, exponent = form.as_base_exp()
+    if base.has(R) and exponent.is_Rational and (form.is_Pow or form == R):
+        return base ** sympy.Float(float(exponent))
+    if isinstance(form, sympy.Piecewise):
+        return sympy.Piecewise(*((_of_free_powers(piece), condition) for piece, condition in form.args))
+    return form.func(*map(_of_free_powers, form.args)) if form.is_Mul or form.is_Add else form
 
 
 def is_defined(law: Law) -> bool:
