@@ -56,9 +56,8 @@ class Compared:
         """Segments of so many times at most, or so large a part of as many as can be afforded; None if the law follows less
         than half of what was measured in them."""
         segments = tracks.segments(length, PARAMETERS / part, 0)
-        return (
-            None if segments is None else cls(tracks, segments, ties)._followed(family := Family(law), family.start, segments)
-        )
+        family = Family(law)
+        return None if segments is None else cls(tracks, segments, ties)._followed(family, family.start, segments)
 
     def astray(self, fits: Sequence[Fit]) -> np.ndarray:
         """Segments [segments; bool] in which a law of these fits went astray, and that can be halved. Close encounters

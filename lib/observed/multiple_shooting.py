@@ -56,25 +56,17 @@ def minimum(
     Ended where the residuals' scale stays above `worst`, or where an iteration lowers the loss by less than the part `slow` of
     it. `loose`: as many times `OUTLIER` in the first iteration.
     """
-    starts, count = segments.start, len(parameters)
-    seen = np.repeat((segments.weight > 0)[..., None], starts.shape[-1], -1).reshape(len(starts), -1)
-    numbers = np.maximum(seen.sum(1), 1)
-    unknowns = int(segments.active.sum()) * starts.shape[1] * starts.shape[-1] + int(free.sum())
-    inflation = np.sqrt(seen.sum() / max(seen.sum() - unknowns, 1))
-
-    def scale_of(found: np.ndarray) -> float:
-        return max(float(np.median(np.abs(found[seen]))) / 0.6745 * inflation, np.finfo(float).tiny)
-
+    starts, count, data = segments.start, len(parameters), _Numbers.of(segments, int(free.sum()))
     now = residuals_of(model, parameters, starts, segments)
     damping, own, converged = 1e-3, np.full(len(starts), 1e-3), False
     for iteration in range(iterations):
         # outliers count in full at first: a state guessed from one would else be held for right, and the rest for outliers
         looser = max(loose / 4**iteration, 1.0)
-        if looser == 1 and scale_of(now) > worst:
+        if looser == 1 and data.scale(now) > worst:
             break
-        scale = looser * scale_of(now)
+        scale = looser * data.scale(now)
         losses = losses_of(now, scale)
-        most = _most(losses, numbers)
+        most = data.most(losses)
         cost = _total(losses, most)
         equations = _equations(model, parameters, starts, segments, scale)
         if not are_finite(equations):
@@ -114,14 +106,56 @@ def minimum(
             break
         if looser == 1 and damping < 1e-3 and less > (1 - slow) * cost:
             break
-    scale = scale_of(now)
+    return _with_errors(model, parameters, starts, free, segments, data, now, converged)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What was measured in segments."""
+
+    seen: np.ndarray
+    """[segments, numbers; bool]"""
+    inflation: float
+    """Of the noise over the residuals' standard deviation, for degrees of freedom."""
+
+    @classmethod
+    def of(cls, segments: Segments, constants: int) -> _Numbers:
+        """Of segments that so many constants are fitted to, and states."""
+        order, dim = segments.start.shape[1], segments.start.shape[-1]
+        seen = np.repeat((segments.weight > 0)[..., None], dim, -1).reshape(len(segments.time), -1)
+        unknowns = int(segments.active.sum()) * order * dim + constants
+        return cls(seen, float(np.sqrt(seen.sum() / max(seen.sum() - unknowns, 1))))
+
+    def scale(self, residuals: np.ndarray) -> float:
+        """Standard deviation of the noise, by the median of what is left [segments, numbers]."""
+        found = float(np.median(np.abs(residuals[self.seen]))) / 0.6745 * self.inflation
+        return max(found, np.finfo(float).tiny)
+
+    def most(self, losses: np.ndarray) -> np.ndarray:
+        """Of each segment [segments], the loss beyond which it counts less."""
+        each = np.maximum(self.seen.sum(1), 1)
+        return np.maximum(FAR * np.median(losses / each) * each, np.finfo(float).tiny)
+
+
+def _with_errors(
+    model: Model,
+    parameters: np.ndarray,
+    starts: np.ndarray,
+    free: np.ndarray,
+    segments: Segments,
+    data: _Numbers,
+    left: np.ndarray,
+    converged: bool,
+) -> Minimum:
+    """The minimum with its covariance, a sandwich over trajectories; `left` are its residuals."""
+    count, scale = len(parameters), data.scale(left)
     equations = _equations(model, parameters, starts, segments, scale)
     eliminated = eliminated_states(*equations, count, np.zeros(len(starts))) if are_finite(equations) else equations
     if not are_finite(eliminated):
         return Minimum(parameters, starts, np.full((count, count), np.nan), np.zeros(count, bool), scale, False)
     information, slopes, _ = eliminated
-    losses = losses_of(now, scale)
-    weight = 1 / (1 + losses / _most(losses, numbers))
+    losses = losses_of(left, scale)
+    weight = 1 / (1 + losses / data.most(losses))
     information, slopes = np.tensordot(weight, information, 1)[np.ix_(free, free)], weight[:, None] * slopes[:, free]
     clusters = segments.trajectory if len(np.unique(segments.trajectory)) >= FEW else np.arange(len(starts))
     cluster = np.unique(clusters, return_inverse=True)[1]
@@ -131,7 +165,7 @@ def minimum(
     if free.any():
         sensitivity, determined[free] = _solve(information, scores.T)
         # residuals of fitted states are smaller than the noise, and so are their scores
-        correction = inflation**2 * len(scores) / max(len(scores) - 1, 1)
+        correction = data.inflation**2 * len(scores) / max(len(scores) - 1, 1)
         covariance[np.ix_(free, free)] = correction * sensitivity @ sensitivity.T
     return Minimum(parameters, starts, covariance, determined, scale, converged)
 
@@ -157,11 +191,6 @@ def losses_of(residuals: np.ndarray, scale: float) -> np.ndarray:
     with np.errstate(over="ignore"):
         found = (OUTLIER * scale) ** 2 / 2 * np.log1p((residuals / (OUTLIER * scale)) ** 2).sum(1)
     return np.where(np.isfinite(found), found, np.inf)
-
-
-def _most(losses: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Of each segment's numbers measured [segments], the loss beyond which it counts less."""
-    return np.maximum(FAR * np.median(losses / numbers) * numbers, np.finfo(float).tiny)
 
 
 def _total(losses: np.ndarray, most: np.ndarray) -> float:

@@ -19,7 +19,7 @@ WORK = 2e6
 FEWEST = 16
 ROOM = 64
 """Times that arrays have room for, so that JAX compiles a law once for segments of all lengths."""
-BATCH = 32
+BATCH = 16
 """Segments integrated at once."""
 
 
