@@ -181,7 +181,8 @@ def test_slopes_of_a_family_are_derivatives():
     of = law("1.5*m1*m2**1.1*exp(-0.7*r)/(r + 0.2)**1.3", "0.3*q2*r", ("-0.5*vx", "0.2"), divides_by_mass=True)
     found = evidence(of, motion(20))
     family = Family(of)
-    _, slopes = family.predict(found, family.start)
+    value, slopes = family.predict(found, family.start)
+    np.testing.assert_allclose(family.value(found, family.start), value, rtol=1e-9)
     for k, value in enumerate(family.start):
         moved = family.start.copy()
         moved[k] += 1e-6 * abs(value)
@@ -266,6 +267,15 @@ def test_the_simplest_laws_are_offered_to_measured_positions():
     assert {one.source for one in offered} == {"-1.0/r", "-1.0*r**(-0.7)"}
     assert len(offered) == 6 and sum(bool(one.law.radial.atoms(sympy.Add)) for one in offered) == 4
     assert all(len(exponents(Family(one.law))) == 1 for one in offered)
+
+
+def test_the_simplest_laws_are_of_the_same_properties_as_the_best():
+    """Of charges over masses, though without masses one with as few constants may fit better."""
+    found = evidence(law("q1*q2/(m1*(r + 0.1)**2)"), motion(), 0.01)
+    texts = ("1.0*q1*q2/(m1*(r + 0.1)**2.0)", "1.0*q1*q2/(m1*r**3)", "0.6*q1*q2/r**2")
+    fitted = first_fits([Candidate(law(text), text) for text in texts], found)
+    assert {one.source for one in simple(fitted)} == {"1.0*q1*q2/(m1*r**3)"}
+    assert {one.source for one in simple([one for one in fitted if one.source != texts[1]])} == {texts[2]}
 
 
 @pytest.mark.parametrize(

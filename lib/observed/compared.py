@@ -22,8 +22,8 @@ SLOW = 1e-3
 and left out then."""
 STRAYED = 3.0
 """A segment went astray if its own residuals, by nine tenths of them, are so many times those of all."""
-ITERATIONS, AGAIN = 15, 5
-"""Of a fit, and of one from other states. Segments that take more of them are halved sooner."""
+ITERATIONS, AGAIN = 8, 3
+"""Of a fit, and of one from other states. Segments that take more of them are better halved."""
 PARAMETERS = 8
 """Segments of laws that are compared are as many as a law with so many constants affords."""
 

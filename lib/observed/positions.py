@@ -37,9 +37,13 @@ CHANGED = 3
 NEAR = 4
 """Times so many are segments shorter on which constants are fitted first."""
 KEPT = 5
-"""Laws, best first, that are fitted again: on longer segments, and on those that the best of them follows."""
+"""Laws that are fitted again: on longer segments, and on those that the best of them follows."""
 CLOSER = 4
 """Times at most that laws are fitted: once more where steps and states are right, and while one goes astray somewhere."""
+SAME = 0.03
+"""Standard deviations of noise within which laws say the same."""
+HELPS = 3.0
+"""Nats by which a softened distance must fit better for others to be tried."""
 BEHIND = 1000.0
 """Nats behind the best beyond which a law is not looked at further."""
 FINAL = 3
@@ -143,7 +147,7 @@ class ByPositions:
         free = _without_force(compared, fitted[0][1].law)
         if free is not None and free.misfit.sum() < DECIDES * _misfit(fitted[0]):
             return []
-        return [(one, shot.law) for one, shot in sorted(fitted + _softer(fitted, compared), key=_misfit)[:KEPT]]
+        return [(one, shot.law) for one, shot in _front(fitted + _softer(fitted, compared))]
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,7 @@ def _settled(laws: list[_Named], compared: Compared | None) -> tuple[list[tuple[
         settled, fitted = compared, _fitted(laws, compared)
         if not fitted:
             return [], None
-        laws = [(one, shot.law) for one, shot in fitted[:KEPT]]
+        laws = [(one, shot.law) for one, shot in _front(fitted)]
         first = [shot for _, shot in fitted[:CHANGED]]
         halved = settled.astray(first)
         if times and not halved.any():
@@ -213,10 +217,30 @@ def _settled(laws: list[_Named], compared: Compared | None) -> tuple[list[tuple[
     return fitted, settled
 
 
+def _front(fitted: list[tuple[Scored, Fit]]) -> list[tuple[Scored, Fit]]:
+    """Laws that fit better than all with fewer constants, and then the best of the others, but for those that say the same
+    as a simpler one; best first."""
+    front, rest = [], []
+    for pair in sorted(fitted, key=lambda each: (len(each[1].constants), _misfit(each))):
+        if any(np.abs(pair[1].residual - other.residual).max() < SAME for _, other in front + rest):
+            continue
+        better = all(_misfit(pair) < _misfit(other) for other in front)
+        (front if better else rest).append(pair)
+    best = min(map(_misfit, front))
+    rest = sorted((pair for pair in rest if _misfit(pair) < DECIDES * best), key=_misfit)
+    return sorted([*front[-KEPT:], *rest[: KEPT - len(front[-KEPT:])]], key=_misfit)
+
+
 def _softer(fitted: list[tuple[Scored, Fit]], compared: Compared) -> list[tuple[Scored, Fit]]:
-    """The best laws with their distance softened: averages over windows hardly see the closest encounters."""
-    best = sorted(fitted, key=_misfit)[:CHANGED]
-    return _fitted([(one, law) for one, shot in best for law in softened(shot) if is_defined(law)], compared)
+    """The best laws with their distance softened, so long as that helps: averages over windows hardly see the closest
+    encounters."""
+    found: list[tuple[Scored, Fit]] = []
+    for one, shot in sorted(fitted, key=_misfit)[:CHANGED]:
+        softer = _fitted([(one, law) for law in softened(shot) if is_defined(law)], compared)
+        found += softer
+        if not softer or _misfit(softer[0]) > shot.misfit.sum() - HELPS:
+            break
+    return found
 
 
 def _shortened(one: Scored, compared: Compared, left: _Left) -> Scored:
