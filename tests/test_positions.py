@@ -10,12 +10,13 @@ import sympy
 
 from lib.distillation.expressions import parse
 from lib.observed.evidence import evidence_of
-from lib.observed.positions import ByPositions
+from lib.observed.positions import KEPT, ByPositions, _front
 from lib.selection.announce import is_undecided, reason_against
 from lib.selection.candidates import Candidate
 from lib.selection.checks import Residuals
 from lib.selection.choice import score
 from lib.selection.description_length import description_length
+from lib.selection.fitting import Family
 from lib.selection.followed import Followed
 from lib.selection.law import Law
 from tests.planted_motion import motion, recording
@@ -95,6 +96,22 @@ def test_a_softening_that_averages_did_not_offer_is_found():
     at = np.array([0.05, 0.2, 1.0])
     force = sympy.lambdify(sympy.Symbol("r", real=True), best.law.radial)(at)
     np.testing.assert_allclose(force, 0.5 / (at + 0.1), rtol=0.02)
+
+
+def test_of_laws_that_say_the_same_the_simplest_goes_on(ranked):
+    best = ranked[1][0]
+
+    def fitted(text, more):
+        family = Family(candidate(text).law)
+        residual = best.told.residual + more
+        return best, replace(best.told, family=family, constants=family.start, residual=residual)
+
+    simple, same, better = fitted("-1.0/r", 0.5), fitted("-1.1*r**(-1.2)", 0.51), fitted("-1.1*r**(-1.3) + 0.2", 0.0)
+    assert _front([same, better, simple]) == [better, simple]
+    many = [fitted(f"-1.1*r**(-1.3) + 0.2*r**0.{k}", 0.05 * k) for k in range(1, 9)]
+    kept = _front([*many, simple])
+    assert len(kept) == KEPT and simple in kept and many[:4] == kept[:4]
+    assert _front([simple, fitted("-1.4*r", 5.0)]) == [simple, fitted("-1.4*r", 5.0)][:1]
 
 
 def test_bodies_at_rest_decide_nothing():
