@@ -38,6 +38,8 @@ NEAR = 4
 """Times so many are segments shorter on which constants are fitted first."""
 KEPT = 5
 """Laws that are fitted again: on longer segments, and on those that the best of them follows."""
+FINE = 1e-5
+"""Part of the loss by which each iteration must lower it at last: less than a nat."""
 CLOSER = 4
 """Times at most that laws are fitted: once more where steps and states are right, and while one goes astray somewhere."""
 SAME = 0.03
@@ -199,8 +201,8 @@ def _fitted(laws: list[_Named], compared: Compared) -> list[tuple[Scored, Fit]]:
 
 
 def _settled(laws: list[_Named], compared: Compared | None) -> tuple[list[tuple[Scored, Fit]], Compared | None]:
-    """The laws fitted, best first, and the segments: halved where a law went astray, so long as that helps. Nothing where none
-    can be followed."""
+    """The laws fitted, best first, and the segments: halved where a law went astray, so long as that helps, and then once more
+    to the end, where steps and states are right. Nothing where none can be followed."""
     fitted, settled = [], None
     for times in range(CLOSER):
         if compared is None:
@@ -211,9 +213,11 @@ def _settled(laws: list[_Named], compared: Compared | None) -> tuple[list[tuple[
         laws = [(one, shot.law) for one, shot in _front(fitted)]
         first = [shot for _, shot in fitted[:CHANGED]]
         halved = settled.astray(first)
-        if times and not halved.any():
+        if settled.slow == FINE:
             break
         compared = settled.closer(first[0], halved)
+        if compared is not None and (times == CLOSER - 2 or not halved.any()):
+            compared = replace(compared, slow=FINE)
     return fitted, settled
 
 
