@@ -13,7 +13,7 @@ from lib.runs import Run
 LONGER: Mapping[str, float] = {
     **dict.fromkeys(("spring-3d/standard", "spring-3d/l1", "spring-3d/reciprocal"), 2.0),
     **{f"r1-3d/{variant}": 2.0 for variant in ("standard", "bottleneck", "pruning", "reciprocal")},
-    **{f"discontinuous-2d/{variant}": 2.0 for variant in ("standard", "kl", "pruning")},
+    **{f"discontinuous-2d/{variant}": 2.0 for variant in ("kl", "pruning")},
     **dict.fromkeys(("discontinuous-3d/l1", "damped-3d/pruning"), 2.0),
     **dict.fromkeys(("spring-3d/hamiltonian", "r1-3d/hamiltonian"), 3.0),
 }
