@@ -102,6 +102,10 @@ class HaloFamily(Family):
         wanted = [[self.forms[0], *slopes[0]], [self.forms[1], sympy.diff(self.forms[1], inner), *slopes[1]]]
         self._edge, self._node = (sympy.lambdify(n, w, "numpy", cse=True) for n, w in zip(names, wanted, strict=True))
 
+    def value(self, evidence: Densities, constants: np.ndarray) -> np.ndarray:
+        """Predicted densities [halos, 1]."""
+        return self.predict(evidence, constants)[0]
+
     def predict(self, evidence: Densities, constants: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predicted densities [halos, 1] and their slopes [halos, 1, constants]."""
         with np.errstate(all="ignore"):
