@@ -11,7 +11,7 @@ from lib.files import read_json
 from lib.network.catalogue import parse_run
 from lib.network.recipe import recipe_of
 from lib.network.variants import VARIANTS
-from lib.report import captions, results
+from lib.report import captions, noise_maps, results
 
 ENCODE_ACCELERATIONS = ("r1", "r2")
 """Laws under which `bottleneck` and `l1` differ from the paper's Table 1: their messages are accelerations."""
@@ -148,7 +148,9 @@ def under_noise(table: pd.DataFrame) -> list[str]:
     if "accelerations" in measured:
         sentences.append(f"[Other noise and other numbers of trajectories]({place}): {told(measured['accelerations'])}.")
     if "positions" in measured:
-        sentences.append(f"[Noise and sampling of positions]({place}), nothing else measured: {told(measured['positions'])}.")
+        due, made = sum(cell.measured == "positions" for cell in noise_maps.cells()), len(measured["positions"])
+        part = f" ({made} of {due} squares so far)" if made < due else ""
+        sentences.append(f"Positions alone: {told(measured['positions'])}{part}.")
     return [f"- **Under noise.** {' '.join(sentences)}"] if sentences else []
 
 
