@@ -93,4 +93,4 @@ def r2(value: float) -> str:
     if pd.isna(value):
         return "–"
     digits = 3 if value < CLOSE else math.ceil(-math.log10(max(1 - value, 1e-12)))
-    return f"{value:z.{digits}f}"
+    return f"{value:.{digits}f}"

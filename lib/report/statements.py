@@ -16,6 +16,8 @@ from lib.report import captions, noise_maps, results
 ENCODE_ACCELERATIONS = ("r1", "r2")
 """Laws under which `bottleneck` and `l1` differ from the paper's Table 1: their messages are accelerations."""
 HEADED = ("bottleneck", "l1")
+NOTHING = 5e-4
+"""R² that reads 0.000, with no sign."""
 
 
 def span(values: Iterable[float], form: str = "{:.2f}") -> str:
@@ -27,7 +29,8 @@ def span(values: Iterable[float], form: str = "{:.2f}") -> str:
 def span_of_r2(values: Iterable[float]) -> str:
     """The same of R², with what is missing to 1 where it would read 1.000."""
     known = [value for value in values if not pd.isna(value)]
-    return " to ".join(dict.fromkeys(captions.r2(value) for value in (min(known), max(known))))
+    ends = (0.0 if abs(value) < NOTHING else value for value in (min(known), max(known)))
+    return " to ".join(dict.fromkeys(map(captions.r2, ends)))
 
 
 def seed_0(table: pd.DataFrame) -> pd.DataFrame:
