@@ -19,7 +19,7 @@ HOPELESS = 30.0
 """Times the median residual of the best law so far: a law that leaves more is not followed to its minimum."""
 SLOW = 1e-3
 """Part of the loss by which each iteration must lower it where laws are compared: a few segments that go astray are found late,
-and left out then."""
+and halved then."""
 STRAYED = 3.0
 """A segment went astray if its own residuals, by nine tenths of them, are so many times those of all."""
 ITERATIONS, AGAIN = 8, 3
@@ -68,8 +68,8 @@ class Compared:
 
     def closer(self, found: Fit, halved: np.ndarray) -> Compared | None:
         """The segments once more, some [segments; bool] halved, with small steps where a fit now needs them; None where its
-        law follows less than half of what was measured."""
-        told = self.known[tuple(found.family.forms)]
+        law was not fitted here, or follows less than half of what was measured."""
+        told = self.known.get(tuple(found.family.forms))
         if told is None:
             return None
         whole = replace(self.kept, start=told.starts).take(~halved)
